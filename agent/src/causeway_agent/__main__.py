@@ -52,6 +52,7 @@ def command_line(words: Collection[str] | None = None) -> argparse.ArgumentParse
     first_boot.add_parsers(commands, run=_run, say=_complain)
     back = commands.add_parser("rollback", help="take back a change that is not final, agent alive or dead")
     back.add_argument("change", metavar="CHANGE")
+    _json_option(back)
     back.set_defaults(command=_with_settings(_rollback))
     for name, command, about in (
         ("status", _status, "what the appliance is now"),
@@ -60,7 +61,7 @@ def command_line(words: Collection[str] | None = None) -> argparse.ArgumentParse
         ("rules", _rules, "the public rules, with what they let through"),
     ):
         one = commands.add_parser(name, help=about)
-        one.add_argument("--json", action="store_true", help="for programs")
+        _json_option(one)
         one.set_defaults(command=_with_settings(command))
         if name == "explain" and (words is None or name in words):
             _explain_parser(one)
@@ -68,6 +69,10 @@ def command_line(words: Collection[str] | None = None) -> argparse.ArgumentParse
     if words is None or "capture" in words:
         _capture_parser(one)
     return parser
+
+
+def _json_option(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _with_settings(
@@ -108,7 +113,9 @@ def _capture_parser(parser: argparse.ArgumentParser) -> None:
         about = f"{what} at most; {default:g} unless given, {most:g} at the very most"
         kind = _bounded(most) if name == "seconds" else _bounded(int(most))
         parser.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=about)
-    parser.add_argument("--write", metavar="FILE", help="a new pcap file, or - for standard output")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--write", metavar="FILE", help="a new pcap file, or - for standard output")
+    _json_option(form)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:
@@ -151,10 +158,12 @@ def _rollback(loaded: Settings, options: argparse.Namespace) -> int:
 
     app.configure_logs()
     try:
-        rollback.run(loaded, options.settings, options.change, say=_complain)
+        state = rollback.run(loaded, options.settings, options.change, say=_complain)
     except rollback.NotTakenBackError as error:
         _complain(str(error))
         return FAILURE
+    if options.json:
+        _say({"change": options.change, "state": state}, (), as_json=True)
     return 0
 
 
@@ -269,7 +278,8 @@ def _capture(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(capture_socket.opened(options.device, wanted))
         if options.write is None:
-            summary = capture.as_text(source, bounds, _write_through)
+            show = capture.as_json if options.json else capture.as_text
+            summary = show(source, bounds, _write_through)
         else:
             file = stack.enter_context(capture_socket.output(options.write, octets=options.bytes))
             summary = capture.as_file(source, bounds, file.write)

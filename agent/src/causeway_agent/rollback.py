@@ -38,8 +38,8 @@ class NotTakenBackError(Exception):
     """It could not be done; the message says why."""
 
 
-def run(settings: Settings, path: Path, change: ChangeId, *, say: Say) -> None:
-    """Take the change back; does nothing when it is final. Raises NotTakenBackError."""
+def run(settings: Settings, path: Path, change: ChangeId, *, say: Say) -> str:
+    """Take the change back, unless it is final; its state then. Raises NotTakenBackError."""
     silent_since: float | None = None
     for now in _rounds():
         try:
@@ -48,12 +48,11 @@ def run(settings: Settings, path: Path, change: ChangeId, *, say: Say) -> None:
             silent_since = now if silent_since is None else silent_since
             if (final := _final_state(settings, change)) is not None:
                 say(f"change {change} is {final}")
-                return
+                return final
             try:
                 with lock.hold(Path(settings.state_directory), lock.ROLLBACK):
                     say(f"no agent runs ({error}); going back without it")
-                    asyncio.run(_recover(settings, path, change, say))
-                    return
+                    return asyncio.run(_recover(settings, path, change, say))
             except HeldError:
                 if now - silent_since > HUNG_SECONDS:
                     _end_hung_agent(settings, say)
@@ -61,7 +60,7 @@ def run(settings: Settings, path: Path, change: ChangeId, *, say: Say) -> None:
         silent_since = None
         if state in FINAL_STATES:
             say(f"change {change} is {state}")
-            return
+            return state
     raise NotTakenBackError(f"change {change} is still not final after {LONGEST:g} s")
 
 
@@ -106,8 +105,8 @@ def _final_state(settings: Settings, change: ChangeId) -> str | None:
     return found.state.value if found.final else None
 
 
-async def _recover(settings: Settings, path: Path, change: ChangeId, say: Say) -> None:
-    """Do what an agent does when it starts, until the machine is as the document in force says."""
+async def _recover(settings: Settings, path: Path, change: ChangeId, say: Say) -> str:
+    """Bring the machine to the document in force, as an agent's start does; return the change's state."""
     no_offload = await asyncio.to_thread(capabilities.no_offload)
     async with app.machine(settings, path, no_offload=no_offload) as machine:
         engine = app.make_engine(settings, machine)
@@ -118,6 +117,8 @@ async def _recover(settings: Settings, path: Path, change: ChangeId, say: Say) -
             await asyncio.sleep(rest)
             await engine.reconciler.look()
         concluded = engine.records.get(change)
-        say(f"change {change} is {concluded.state.value if concluded is not None else 'forgotten'}")
+        state = concluded.state.value if concluded is not None else "forgotten"
+        say(f"change {change} is {state}")
         if not engine.state.settled:
             raise NotTakenBackError(f"the document before is not whole yet: {engine.health().reason}")
+        return state

@@ -6,9 +6,10 @@ A process of its own: a busy line costs the agent nothing but its share of the p
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from causeway_agent.plan.capture import file as capture_file
@@ -81,6 +82,27 @@ def as_text(source: Source, bounds: Bounds, write: Callable[[str], object]) -> S
         write(told + "\n")
 
     return _run(source, bounds, put)
+
+
+def as_json(source: Source, bounds: Bounds, write: Callable[[str], object]) -> Summary:
+    """A JSON object in a line per packet, as they come, and one that says how it went.
+
+    `time` is in nanoseconds since 1970, `octets` are those on the line.
+    """
+
+    def put(packet: Packet) -> None:
+        told = {
+            "time": packet.time,
+            "way": "out" if packet.outgoing else "in",
+            "packet": capture_text.summary(source.link, packet.data),
+            "octets": packet.length,
+        }
+        write(json.dumps(told) + "\n")
+
+    summary = _run(source, bounds, put)
+    with contextlib.suppress(BrokenPipeError):
+        write(json.dumps(asdict(summary)) + "\n")
+    return summary
 
 
 def as_file(source: Source, bounds: Bounds, write: Callable[[bytes], object]) -> Summary:

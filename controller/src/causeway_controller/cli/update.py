@@ -12,6 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from causeway_controller import system_words
+from causeway_controller.cli import telling
+from causeway_controller.cli.options import Json
 from causeway_controller.errors import ControllerError, StoreError
 from causeway_controller.fleet import client, update_file, updates
 from causeway_controller.trust.identity import ControllerIdentity
@@ -42,7 +45,10 @@ class Where:
                 appliance=self.appliance, address=ip_address(self.address), port=self.port, identity=identity
             )
         except (OSError, ValueError) as error:
-            raise StoreError(str(error)) from error
+            raise StoreError(
+                f"the certificates or the key to show cannot be read ({system_words.why(error)}); look at "
+                f"{self.certificate}, {self.key} and {self.authority}"
+            ) from error
 
 
 def update(
@@ -61,6 +67,7 @@ def update(
     allow_older: Annotated[
         bool, typer.Option("--allow-older", help="Also a system that is older than the one that runs.")
     ] = False,
+    json_wanted: Json = False,
 ) -> None:
     """Exchange the system of an appliance. The networks it carries are interrupted while it restarts.
 
@@ -75,7 +82,11 @@ def update(
     except (ControllerError, ProblemError) as error:
         Console(stderr=True).print(f"causeway: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(1) from error
-    Console().print(f"{appliance} runs {status.report(status.running).version} in slot {status.running}.")
+    running = status.report(status.running).version
+    if json_wanted:
+        telling.as_json({"appliance": appliance, "version": running, "slot": status.running})
+    else:
+        typer.echo(f"{appliance} runs {running} in slot {status.running}.")
 
 
 async def _update(file: Path, where: Where, *, tries: int, seconds: int, allow_older: bool) -> UpdateStatus:

@@ -36,7 +36,12 @@ def backup(
         typer.echo(f"{file}: {made.end.rows} rows of {len(made.tables)} tables, SHA-256 {made.end.sha256}")
 
 
-def restore(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG] = None) -> None:
+def restore(
+    file: Annotated[Path, _FILE],
+    config: Annotated[Path | None, CONFIG] = None,
+    *,
+    json_wanted: Json = False,
+) -> None:
     """Fill the empty store that the settings name with a backup.
 
     Numbers of documents and failovers are raised, so that appliances take what the controller sends. Tokens,
@@ -49,9 +54,12 @@ def restore(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG]
     # Root made the backup, and the controller's user, as whom the store is filled, may not read it.
     with told(), upkeep.opened(file) as source:
         held = upkeep.restore(settings_as_owner(config), source)
-        made = f"{held.header.made:%Y-%m-%d %H:%M} UTC by Causeway {held.header.program}"
-        typer.echo(f"{file}: {held.end.rows} rows restored, as they were at {made}")
-        typer.echo("Ask again for failovers that were begun since: `causeway status` names them.")
-        typer.echo(
-            "Take back again what was taken back since: `causeway audit list` of the old store says what."
-        )
+    if json_wanted:
+        head = held.header
+        made = {"made": head.made.isoformat(), "program": head.program}
+        telling.as_json({"file": str(file), "rows": held.end.rows, **made})
+        return
+    made_by = f"{held.header.made:%Y-%m-%d %H:%M} UTC by Causeway {held.header.program}"
+    typer.echo(f"{file}: {held.end.rows} rows restored, as they were at {made_by}")
+    typer.echo("Ask again for failovers that were begun since: `causeway status` names them.")
+    typer.echo("Take back again what was taken back since: `causeway audit list` of the old store says what.")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from causeway_controller.cli import telling
+from causeway_controller.cli.options import Json
 from causeway_controller.commands.ending import CONFIG, read_settings, settings_as_owner, told
 from causeway_controller.errors import StartError
+
+if TYPE_CHECKING:
+    from causeway_controller.app import preparing
 
 
 def setup(
@@ -35,6 +39,7 @@ def setup(
         bool,
         typer.Option("--dry-run", help="Say what is missing, make nothing; exit code 1 if anything is."),
     ] = False,
+    json_wanted: Json = False,
 ) -> None:
     """Make what the controller needs: directory, keys of the vault, store, certificate, a first token.
 
@@ -47,20 +52,29 @@ def setup(
         if user and os.geteuid():
             raise StartError(f"to go on as {user}, run this as root")
         if dry_run:
-            _say_what_is_missing(preparing.missing(settings_as_owner(config)))
+            _say_what_is_missing(list(preparing.missing(settings_as_owner(config))), json_wanted=json_wanted)
             return
         if user:
             preparing.give(read_settings(config).state, user)
         settings = settings_as_owner(config)
-        for line in preparing.prepare(settings, names=name or (), token_file=token_file):
-            typer.echo(line)
+        made = list[dict[str, str]]()
+        for one in preparing.prepare(settings, names=name or (), token_file=token_file):
+            made.append(one.value())
+            if not json_wanted:
+                typer.echo(str(one))  # as it is made: what fails after it leaves it
+    if json_wanted:
+        telling.as_json({"made": made})
+    else:
         typer.echo("Ready: `causeway serve` starts it, `causeway status` asks how it is.")
 
 
-def _say_what_is_missing(missing: Iterable[str]) -> None:
-    lines = tuple(missing)
-    for line in lines:
-        typer.echo(line)
-    if lines:
+def _say_what_is_missing(missing: list[preparing.Made], *, json_wanted: bool) -> None:
+    if json_wanted:
+        telling.as_json({"missing": [one.value() for one in missing]})
+    else:
+        for one in missing:
+            typer.echo(str(one))
+    if missing:
         raise typer.Exit(1)
-    typer.echo("Nothing is missing.")
+    if not json_wanted:
+        typer.echo("Nothing is missing.")

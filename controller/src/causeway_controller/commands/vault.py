@@ -36,7 +36,9 @@ def list_(config: Config = None, *, json_wanted: Json = False) -> None:
 
 
 @vault.command()
-def put(name: Annotated[str, _NAME], user: User = None, config: Config = None) -> None:
+def put(
+    name: Annotated[str, _NAME], user: User = None, config: Config = None, *, json_wanted: Json = False
+) -> None:
     """Keep a secret, in place of the one of this name; typed unseen, or all of standard input.
 
     With `--user` it is a login of two lines, as hosts need it: then only the password is asked for.
@@ -49,17 +51,17 @@ def put(name: Annotated[str, _NAME], user: User = None, config: Config = None) -
         if not value.reveal().strip():
             telling.end("the secret is empty; nothing was kept", errors.USAGE)
         upkeep.put_secret(settings, name, value)
-        typer.echo(f"{name}: kept")
+    _say({"name": name, "kept": True}, f"{name}: kept", json_wanted=json_wanted)
 
 
 @vault.command()
-def remove(name: Annotated[str, _NAME], config: Config = None) -> None:
+def remove(name: Annotated[str, _NAME], config: Config = None, *, json_wanted: Json = False) -> None:
     """Forget a secret."""
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
         upkeep.remove_secret(settings_as_owner(config), name)
-        typer.echo(f"{name}: not there any more")
+    _say({"name": name, "kept": False}, f"{name}: not there any more", json_wanted=json_wanted)
 
 
 @vault.command()
@@ -80,38 +82,50 @@ def keys(config: Config = None, *, json_wanted: Json = False) -> None:
 
 
 @vault.command("add-key")
-def add_key(config: Config = None) -> None:
+def add_key(config: Config = None, *, json_wanted: Json = False) -> None:
     """Add a master key to the file of keys. The newest seals, the others still open."""
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
         number = upkeep.add_key(settings_as_owner(config))
-        typer.echo(f"key {number}: added. Give the file to every controller and start them again,")
-        typer.echo("then `causeway vault reseal`, and `causeway vault drop-key` for the old one.")
+    words = (
+        f"key {number}: added. Give the file to every controller and start them again,\n"
+        "then `causeway vault reseal`, and `causeway vault drop-key` for the old one."
+    )
+    _say({"number": number, "added": True}, words, json_wanted=json_wanted)
 
 
 @vault.command()
-def reseal(config: Config = None) -> None:
+def reseal(config: Config = None, *, json_wanted: Json = False) -> None:
     """Seal every secret with the newest master key. It may be ended at any time and done again."""
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
         done = upkeep.reseal(settings_as_owner(config))
-        typer.echo(f"{done.count} secrets sealed anew")
-        for error in done.broken:
-            typer.echo(f"causeway: {error}", err=True)
-        if done.broken:
-            raise typer.Exit(1)
+    found = {"resealed": done.count, "broken": [str(error) for error in done.broken]}
+    _say(found, f"{done.count} secrets sealed anew", json_wanted=json_wanted)
+    for error in done.broken:
+        telling.note(str(error))
+    if done.broken:
+        raise typer.Exit(1)
 
 
 @vault.command("drop-key")
-def drop_key(number: Annotated[int, _NUMBER], config: Config = None) -> None:
+def drop_key(number: Annotated[int, _NUMBER], config: Config = None, *, json_wanted: Json = False) -> None:
     """Have the store forget a master key that seals nothing any more."""
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
         upkeep.drop_key(settings_as_owner(config), number)
-        typer.echo(
-            f"key {number}: dropped. Take its line out of the file of keys; backups made before need it,"
-        )
-        typer.echo("so keep a copy, away from them, for as long as you keep them.")
+    words = (
+        f"key {number}: dropped. Take its line out of the file of keys; backups made before need it,\n"
+        "so keep a copy, away from them, for as long as you keep them."
+    )
+    _say({"number": number, "dropped": True}, words, json_wanted=json_wanted)
+
+
+def _say(value: dict[str, object], words: str, *, json_wanted: bool) -> None:
+    if json_wanted:
+        telling.as_json(value)
+    else:
+        typer.echo(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -94,6 +95,19 @@ def test_text_is_a_line_per_packet() -> None:
     lines: list[str] = []
     capture.as_text(FakeSource(2), Bounds(packets=2), lines.append)
     assert lines == 2 * ["00:00:00.000000 in  192.0.2.1:40000 > 192.0.2.2:443 tcp [SA] 40 bytes\n"]
+
+
+def test_json_is_an_object_per_packet_and_one_at_the_end() -> None:
+    lines: list[str] = []
+    capture.as_json(FakeSource(1), Bounds(packets=1), lines.append)
+    packet, summary = (json.loads(line) for line in lines)
+    assert packet == {
+        "time": 0,
+        "way": "in",
+        "packet": "192.0.2.1:40000 > 192.0.2.2:443 tcp [SA]",
+        "octets": 40,
+    }
+    assert (summary["packets"], summary["ended"]) == (1, "it reached 1 packets")
 
 
 @pytest.mark.parametrize("bound", ["--seconds=301", "--packets=100001", "--bytes=64000001", "--seconds=0"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +49,15 @@ def test_a_file_that_is_no_update_is_one_sentence(tmp_path: Path) -> None:
     assert "cannot be read as an update file" in " ".join(result.output.split())
 
 
+def test_who_one_is_that_cannot_be_read_is_told_with_the_files_to_look_at(tmp_path: Path) -> None:
+    make(tmp_path)
+    gone = str(tmp_path / "gone.pem")
+    result = run(tmp_path, tmp_path / "causeway-2.update", 1, "--authority", gone)
+    words = " ".join(result.output.replace("\n", "").split())
+    assert (result.exit_code, "no such file or directory" in words, "[Errno" in words) == (1, True, False)
+    assert gone in result.output.replace("\n", "")
+
+
 @pytest_asyncio.fixture
 async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AgentServer]:
     """An appliance, and no pause between two looks at it."""
@@ -71,6 +81,9 @@ async def test_what_runs_afterwards_is_told(
     result = await asyncio.to_thread(run, tmp_path, tmp_path / "causeway-2.update", server.port)
     assert result.exit_code == 0, result.output
     assert "acme-provider runs 2 in slot a." in result.output
+    words = (tmp_path, tmp_path / "causeway-2.update", server.port, "--json")
+    shown = await asyncio.to_thread(run, *words)
+    assert json.loads(shown.stdout) == {"appliance": ME, "version": "2", "slot": "a"}
 
 
 async def test_an_older_system_is_sent_only_when_the_command_says_so(

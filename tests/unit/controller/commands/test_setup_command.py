@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -57,6 +58,20 @@ def test_a_dry_run_names_what_is_missing_and_makes_nothing(tmp_path: Path) -> No
     assert list(state.iterdir()) == []
     assert asked(state).exit_code == 0
     assert missing(state) == ["Nothing is missing."]
+
+
+def test_a_program_is_told_what_was_made_and_the_token_once(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    lacking = asked(state, "--dry-run", "--json")
+    assert (lacking.exit_code, json.loads(lacking.stdout)) == (
+        1,
+        {"missing": [{"what": str(state), "how": "missing"}]},
+    )
+    (*_, token) = json.loads(asked(state, "--json").stdout)["made"]
+    assert (token["what"], token["how"], len(token["token"]) > 20) == ("admin's token", "made", True)
+    (*_, again) = json.loads(asked(state, "--json").stdout)["made"]
+    assert again == {"what": "admin's token", "how": "there is a valid one"}
+    assert json.loads(asked(state, "--dry-run", "--json").stdout) == {"missing": []}
 
 
 def test_a_dry_run_sees_a_store_of_an_older_version(tmp_path: Path) -> None:

@@ -142,6 +142,18 @@ def test_a_backup_is_restored_on_another_host(host: Host, tmp_path: Path) -> Non
     )
 
 
+def test_programs_are_told_what_was_done(host: Host, tmp_path: Path) -> None:
+    assert json.loads(host.run("vault", "add-key", "--json")) == {"number": 2, "added": True}
+    assert json.loads(host.run("vault", "reseal", "--json"))["broken"] == []
+    assert json.loads(host.run("vault", "drop-key", "1", "--json")) == {"number": 1, "dropped": True}
+    host.run("backup", tmp_path / "b")
+    other = Host(tmp_path / "two")
+    other.state.mkdir(mode=0o700)
+    found = json.loads(other.run("restore", tmp_path / "b", "--json"))
+    assert (found["file"], found["rows"] > 0) == (str(tmp_path / "b"), True)
+    assert found.keys() == {"file", "rows", "made", "program"}
+
+
 def test_what_root_may_read_is_restored_as_the_owner(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
