@@ -48,8 +48,16 @@ def load(path: Path) -> Settings:
     """The settings in this file; raises SettingsError naming the member that is wrong."""
     try:
         data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"there is no {path}: this appliance has taken no seed yet, and `causeway-agent console --once` "
+            "says what it waits for; or name the file with --settings"
+        ) from error
     except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+        hint = "run this as root, or name another with --settings"
+        raise SettingsError(
+            f"cannot read {path}: {(error.strerror or str(error)).lower()}; {hint}"
+        ) from error
     return decode(data, where=str(path))
 
 

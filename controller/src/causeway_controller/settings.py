@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from causeway_controller import setting_words as words
-from causeway_controller import yaml_text
+from causeway_controller import system_words, yaml_text
 from causeway_controller.errors import SettingsError
 from causeway_wire.seed import AuthorizedKey
 from causeway_wire.types import IPAddress, IPNetwork, Name, Secret
@@ -247,7 +247,9 @@ def _in_file(path: Path) -> Iterator[tuple[str, str | None, str]]:
     try:
         value, places = yaml_text.read(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: it cannot be read ({error}); name another with --config") from error
+        raise SettingsError(
+            f"{path}: it cannot be read ({system_words.why(error)}); name another with --config"
+        ) from error
     except yaml_text.NotYamlError as error:
         raise SettingsError(f"{path}:{error.line}:{error.column}: {error}") from error
     for name, inner, pointer in _flat(value, "", ""):

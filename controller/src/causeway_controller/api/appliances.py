@@ -106,5 +106,5 @@ def _place(ask: Ask) -> _Place:
         ask.caller.see(NOBODY, f"gateway {gateway}")
         return _Place(NOBODY, gateway)
     tenant = ask.places["tenant"]
-    ask.caller.see(tenant, f"tenant {tenant}")
+    ask.caller.see(tenant)
     return _Place(tenant, ask.places["host"])

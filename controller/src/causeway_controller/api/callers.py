@@ -15,6 +15,7 @@ from msgspec import UNSET
 from causeway_controller.api.throttle import Throttle
 from causeway_controller.contract.access import Permission, Role, granted
 from causeway_controller.contract.tokens import Token
+from causeway_controller.inventory import health
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import TenantId
 
@@ -61,10 +62,12 @@ class Caller:
         """Whether the tenant exists for this caller."""
         return self.tenant in {None, tenant}
 
-    def see(self, tenant: TenantId, what: str) -> None:
-        """Raise ProblemError (`not-found`) for another tenant's, in the words for what does not exist."""
+    def see(self, tenant: TenantId, what: str = "") -> None:
+        """Raise ProblemError (`not-found`) for another tenant's, in the words for what does not exist:
+        without any, for the tenant.
+        """
         if not self.sees(tenant):
-            raise not_found(what)
+            raise not_found(what) if what else no_tenant(tenant)
 
 
 class Knows(Protocol):
@@ -72,6 +75,11 @@ class Knows(Protocol):
 
     async def caller(self, request: web.Request) -> Caller:
         """Who asks. Raises ProblemError (`unauthenticated`, `too-many`), StoreError."""
+
+
+def no_tenant(tenant: TenantId) -> ProblemError:
+    """Return the problem of a tenant that does not exist, also for the caller."""
+    return ProblemError(problem(ProblemType.NOT_FOUND, health.no_tenant(tenant)))
 
 
 def not_found(what: str) -> ProblemError:

@@ -59,7 +59,7 @@ class CertificateHandlers:
         """Some of those that the caller sees, the newest first; the cursor is a certificate's number."""
         tenant = ask.query.get("tenant", ask.caller.tenant)
         if tenant is not None:
-            ask.caller.see(tenant, f"tenant {tenant}")
+            ask.caller.see(tenant)
         wanted = Wanted(
             tenant=tenant,
             bearer=ask.choice("bearer", Bearer),

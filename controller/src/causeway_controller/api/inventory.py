@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from causeway_controller.api import tags
-from causeway_controller.api.callers import Caller, not_found
+from causeway_controller.api.callers import Caller, no_tenant
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.contract import routes
 from causeway_controller.contract.change import (
@@ -79,10 +79,10 @@ class InventoryHandlers:
     async def tenant(self, ask: Ask) -> Answer:
         """One tenant with all that is theirs."""
         name = ask.places["tenant"]
-        ask.caller.see(name, f"tenant {name}")
+        ask.caller.see(name)
         stored = await asyncio.to_thread(self._inventories.of_tenant, name)
         if not stored.inventory.tenants:
-            raise not_found(f"tenant {name}")
+            raise no_tenant(name)
         report = TenantReport(
             tenant=stored.inventory.tenants[0],
             appliances=_needed(stored, ask.caller),

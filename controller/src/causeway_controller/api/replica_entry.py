@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from causeway_controller.api.callers import not_found
+from causeway_controller.api.callers import no_tenant
 from causeway_controller.api.exchange import Ask
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.replicas import RegisterReplica
@@ -54,10 +54,10 @@ class ReplicaEntry:
     def tenant(self, ask: Ask) -> Tenant:
         """The tenant in the path. Raises ProblemError where the caller does not see it, or there is none."""
         name = ask.places["tenant"]
-        ask.caller.see(name, f"tenant {name}")
+        ask.caller.see(name)
         found = self.inventories.of_tenant(name).inventory.tenants
         if not found:
-            raise not_found(f"tenant {name}")
+            raise no_tenant(name)
         return found[0]
 
     def check_moment(self, findings: Findings, asked: RegisterReplica, member: str) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from causeway_controller.api import break_glass
-from causeway_controller.api.callers import Caller, not_found
+from causeway_controller.api.callers import Caller, no_tenant, not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import RunService
 from causeway_controller.contract import asking_routes, gateway_routes, requests, routes, update_routes
@@ -145,7 +145,7 @@ class RunHandlers:
     async def redeploy(self, ask: Ask) -> Answer:
         """Start the run that has another machine in an appliance's place, or say what it would do."""
         tenant, host = ask.places["tenant"], ask.places["host"]
-        ask.caller.see(tenant, f"tenant {tenant}")
+        ask.caller.see(tenant)
         request = Redeploy(tenant=tenant, keep_certificates=ask.flag("keep_certificates"))
         return await self._chore(ask, request, tenant, host=host, action="appliance.redeploy")
 
@@ -158,7 +158,7 @@ class RunHandlers:
     async def retire(self, ask: Ask) -> Answer:
         """Start the run that has an appliance away, or say what it would do."""
         tenant, host = ask.places["tenant"], ask.places["host"]
-        ask.caller.see(tenant, f"tenant {tenant}")
+        ask.caller.see(tenant)
         request = Retire(tenant=tenant, gone=ask.flag("gone"))
         return await self._chore(ask, request, tenant, host=host, action="appliance.retire")
 
@@ -194,7 +194,7 @@ class RunHandlers:
 
     def may_start(self, caller: Caller, request: Request, host: str) -> None:
         """Raise ProblemError unless the caller sees the tenant, and may start a full one where it is one."""
-        caller.see(request.tenant, f"tenant {request.tenant}")
+        caller.see(request.tenant)
         break_glass.check(caller, request)
         inventory = self.inventories.of_tenant(request.tenant).inventory
         if production.find(inventory, request.tenant, host) is not None:
@@ -209,7 +209,7 @@ class RunHandlers:
                 f"network {host} of {request.tenant} with an appliance of this controller; {there}"
             )
         if not inventory.tenants:
-            raise not_found(f"tenant {request.tenant}")
+            raise no_tenant(request.tenant)
         if host not in hosts:
             there = f"; it has one on {', '.join(hosts)}" if hosts else "; enter one"
             raise not_found(f"subscription of tenant {request.tenant} on host {host}{there}")
@@ -262,7 +262,7 @@ class RunHandlers:
         """The runs of the tenants that the caller sees, or of one of them."""
         tenant = ask.query.get("tenant", ask.caller.tenant)
         if tenant is not None:
-            ask.caller.see(tenant, f"tenant {tenant}")
+            ask.caller.see(tenant)
         cursor = ask.query.get("cursor")
         if cursor is not None and _CURSOR.fullmatch(cursor) is None:
             raise malformed("this cursor was never given; leave it out to begin")
@@ -340,7 +340,7 @@ def _request(ask: Ask) -> Request:
 def _about(ask: Ask, named: TenantId) -> None:
     """Raise ProblemError unless the request is about the tenant in the path."""
     tenant = ask.places["tenant"]
-    ask.caller.see(tenant, f"tenant {tenant}")
+    ask.caller.see(tenant)
     if named != tenant:
         detail = f"the path is about {tenant} and the request about {named}; say one tenant"
         raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/tenant"))

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from causeway_controller.api.callers import Knows, not_found
+from causeway_controller.api.callers import Knows, no_tenant
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.contract import routes, tenant_routes
 from causeway_controller.contract.tenant_view import VersionedResources
@@ -88,7 +88,7 @@ class ResourceHandlers:
         tenant = ask.caller.tenant or ""
         stored = self.inventories.of_tenant(tenant)
         if not stored.inventory.tenants:
-            raise not_found(f"tenant {tenant}")
+            raise no_tenant(tenant)
         found = tenant_view.resources(
             stored.inventory,
             stored.allocation,

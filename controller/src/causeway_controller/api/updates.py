@@ -45,7 +45,7 @@ class UpdateHandlers:
     async def update(self, ask: Ask) -> Answer:
         """Begin, or tell how far it is."""
         tenant, host = ask.places["tenant"], ask.places["host"]
-        ask.caller.see(tenant, f"tenant {tenant}")
+        ask.caller.see(tenant)
         return await self._update(ask, tenant, host, f"{tenant} on {host}")
 
     async def update_gateway(self, ask: Ask) -> Answer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from causeway_controller import system_words
 from causeway_controller.contract.status import Trouble
 from causeway_controller.inventory import certificates
 from causeway_controller.trust import pki
@@ -30,5 +31,5 @@ class CertificateWatch:
         try:
             due = self.now() >= certificates.renew_at(*pki.validity(self.certificate.read_text()))
         except (OSError, ValueError) as error:
-            return f"it cannot be read ({error}); {where}"
+            return f"it cannot be read ({system_words.why(error)}); {where}"
         return f"two thirds of its life are over; {where}" if due else None

@@ -9,6 +9,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+from causeway_controller import system_words
 from causeway_controller.errors import StartError
 from causeway_controller.settings import Listen, Tls
 from causeway_wire import segments
@@ -105,7 +106,8 @@ def load(context: ssl.SSLContext, settings: Tls) -> None:
         context.load_cert_chain(settings.certificate, settings.key)
     except (OSError, ssl.SSLError) as error:
         detail = (
-            f"certificate {settings.certificate} and key {settings.key} cannot be used ({error}); "
+            f"certificate {settings.certificate} and key {settings.key} cannot be used "
+            f"({system_words.why(error)}); "
             "`causeway setup` makes them, or give your own"
         )
         raise StartError(detail) from error

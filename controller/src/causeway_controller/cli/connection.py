@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import msgspec
 
+from causeway_controller import system_words
 from causeway_controller.cli.errors import UnreachableError, UsageError
 from causeway_controller.cli.where import Where
 from causeway_controller.contract.routes import Route
@@ -175,8 +176,8 @@ def _connector(where: Where) -> aiohttp.BaseConnector:
         context = ssl.create_default_context(cafile=None if where.ca_file is None else str(where.ca_file))
     except OSError as error:  # an SSLError is one
         raise UsageError(
-            f"the certificates in {where.ca_file} cannot be read ({error}); name the controller's, as PEM, "
-            "with --ca-file or in CAUSEWAY_CA_FILE"
+            f"the certificates in {where.ca_file} cannot be read ({system_words.why(error)}); name the "
+            "controller's, as PEM, with --ca-file or in CAUSEWAY_CA_FILE"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return aiohttp.TCPConnector(ssl=context)
@@ -194,7 +195,10 @@ def _known(where: Where) -> dict[str, str]:
         try:
             text = where.token_file.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the token in {where.token_file} cannot be read ({error})") from error
+            raise UsageError(
+                f"the token in {where.token_file} cannot be read ("
+                f"{system_words.why(error)}); `causeway token create` prints one"
+            ) from error
         if not text.isascii() or not text.isprintable() or not text:
             raise UsageError(
                 f"{where.token_file} holds no token, which is one line; `causeway token create` prints it"

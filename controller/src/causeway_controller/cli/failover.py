@@ -266,8 +266,16 @@ def publish(
     read = inventory_file.read(file, json_wanted=json_wanted)
     with telling.told(read.name, read.places, json_wanted=json_wanted):
         rules = codec.decode(read.text, tuple[PublicRule, ...])
-    places = {f"/rules{pointer}": place for pointer, place in read.places.items()} | read.places
-    with telling.told(read.name, places, json_wanted=json_wanted):
+
+    def in_file(pointer: str) -> str:
+        """The file is the list itself, and the request names a rule by its place or by its id."""
+        top, *rest = pointer.removeprefix("/").split("/")
+        if top != "rules":
+            return pointer
+        places = {one.id: str(place) for place, one in reversed(list(enumerate(rules)))}
+        return "".join(f"/{part}" for part in (*(places.get(one, one) for one in rest[:1]), *rest[1:]))
+
+    with telling.told(read.name, read.places, in_file=in_file, json_wanted=json_wanted):
         start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
         start.run(Publish(tenant=tenant, rules=rules))
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from msgspec import UNSET
 
+from causeway_controller import system_words
 from causeway_controller.cli import errors, telling
 from causeway_controller.cli.connection import Reply
 from causeway_controller.cli.options import Json, client
@@ -133,7 +134,10 @@ def _line(file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise errors.UsageError(f"the invitation in {file} cannot be read ({error})") from error
+        raise errors.UsageError(
+            f"the invitation in {file} cannot be read ("
+            f"{system_words.why(error)}); give the file that the provider sent, or - for standard input"
+        ) from error
 
 
 def _tell(reply: Reply, *, json_wanted: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -50,13 +50,20 @@ def end(text: str, code: int) -> NoReturn:
 
 @contextmanager
 def told(
-    name: str = "", places: yaml_text.Places | None = None, *, json_wanted: bool = False
+    name: str = "",
+    places: yaml_text.Places | None = None,
+    *,
+    in_file: Callable[[str], str] = str,
+    json_wanted: bool = False,
 ) -> Iterator[None]:
-    """Tell what a controller refuses, with the line of the file `name` that each problem is about."""
+    """Tell what a controller refuses, with the line of the file `name` that each problem is about.
+
+    `in_file`: where in the file is what this pointer names in the request that was made of it.
+    """
     try:
         yield
     except ProblemError as error:
-        problems(name, [located(one, places) for one in error.problem.each], json_wanted=json_wanted)
+        problems(name, [located(one, places, in_file) for one in error.problem.each], json_wanted=json_wanted)
         raise typer.Exit(errors.REFUSED) from error
     except errors.UnreachableError as error:
         end(str(error), errors.UNREACHABLE)
@@ -64,9 +71,11 @@ def told(
         end(str(error), errors.USAGE)
 
 
-def located(problem: Problem, places: yaml_text.Places | None) -> dict[str, Any]:
+def located(
+    problem: Problem, places: yaml_text.Places | None, in_file: Callable[[str], str] = str
+) -> dict[str, Any]:
     """With the line of its member; without any where it is about no part of the file."""
-    pointer = problem.pointer if isinstance(problem.pointer, str) else ""
+    pointer = in_file(problem.pointer) if isinstance(problem.pointer, str) else ""
     told: dict[str, Any] = {"pointer": pointer, "type": problem.type, "detail": problem.detail}
     if places is None or not isinstance(problem.pointer, str):
         return told

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from causeway_controller.failover import documents, hooks, lacks, publications
 from causeway_controller.failover.steps import HookMoment
-from causeway_controller.inventory import modes, tenancy
+from causeway_controller.inventory import health, modes, tenancy
 from causeway_controller.inventory.tenancy import ProviderHalf, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import IPAddress, TenantId, VmName
@@ -218,7 +218,7 @@ def _takeable(
 
 def _tenant(site: Site, tenant: TenantId) -> Tenant:
     if tenant not in site.tenants:
-        raise ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, f"there is no tenant {tenant}"))
+        raise ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, health.no_tenant(tenant)))
     return site.tenants[tenant]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import hdrs
 from multidict import istr
 
+from causeway_controller import system_words
 from causeway_controller.errors import StoreError
 from causeway_wire import codec, update_file
 from causeway_wire.problem import ProblemError
@@ -73,7 +74,7 @@ def read(path: Path, *, progress: Progress = silent) -> UpdateFile:
             octets = file.tell()
         manifest = codec.decode(text, Manifest)
     except (OSError, update_file.NotAnUpdateError, ProblemError) as error:
-        raise StoreError(f"{path} cannot be read as an update file: {error}") from error
+        raise StoreError(f"{path} cannot be read as an update file: {system_words.why(error)}") from error
     return UpdateFile(
         path=path,
         octets=octets,

@@ -306,6 +306,11 @@ def not_deployed(tenant: TenantId, host: Name) -> str:
     return f"no {what}; see `causeway appliance list`"
 
 
+def no_tenant(tenant: TenantId) -> str:
+    """Say that there is no such tenant, or none that whoever asks sees, and where to see which there are."""
+    return f"there is no tenant {tenant}; `causeway tenant list` tells those that you see"
+
+
 def age(passed: timedelta) -> str:
     """A time in the largest unit of which there are at least two: `90 s`, `3 min`, `5 h`, `4 d`."""
     seconds = max(round(passed.total_seconds()), 0)

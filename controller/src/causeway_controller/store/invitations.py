@@ -19,6 +19,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.joining import InvitationId, InvitationReport
+from causeway_controller.inventory import health
 from causeway_controller.store import audit
 from causeway_controller.store.database import Database
 from causeway_controller.store.peer_tables import invitation, member
@@ -64,7 +65,7 @@ class Invitations:
         }
         with self.database.write() as connection:
             if not is_entered(connection, tenant):
-                raise ProblemError(problem(ProblemType.NOT_FOUND, f"there is no tenant {tenant}"))
+                raise ProblemError(problem(ProblemType.NOT_FOUND, health.no_tenant(tenant)))
             connection.execute(insert(invitation).values(row))
             record(connection, "invitation.make", identifier, tenant, actor=actor, at=made)
             joined = connection.execute(select(member.c.tenant).where(member.c.tenant == tenant))

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from causeway_controller import files
+from causeway_controller import files, system_words
 from causeway_controller.errors import RequestRefused, StoreError
 from causeway_wire.routes import Permission
 from causeway_wire.types import ApplianceId, IPAddress, Name, Pem, Secret, SerialNumber, TenantId
@@ -285,7 +285,7 @@ def load_authority(directory: Path) -> Authority:
         certificate, key = (directory / "ca.pem").read_bytes(), (directory / "ca.key").read_bytes()
         return read_authority(certificate.decode("ascii"), Secret(key.decode("ascii")))
     except (OSError, ValueError) as error:
-        raise StoreError(f"cannot load the authority in {directory}: {error}") from error
+        raise StoreError(f"cannot load the authority in {directory}: {system_words.why(error)}") from error
 
 
 def read_authority(certificate: Pem, key: Secret) -> Authority:

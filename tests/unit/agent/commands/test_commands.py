@@ -251,3 +251,13 @@ async def test_a_name_is_no_address_and_who_knows_names_is_said(
     said = capsys.readouterr().err
     assert "web1 is no IP address" in said
     assert "`causeway explain A B`" in said
+
+
+def test_an_appliance_without_settings_is_told_what_to_look_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        command.main(["--settings", str(tmp_path / "agent.json"), "status"])
+    said = capsys.readouterr().err
+    assert "has taken no seed yet" in said
+    assert "`causeway-agent console --once`" in said

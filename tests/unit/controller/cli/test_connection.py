@@ -19,6 +19,20 @@ from causeway_controller.cli.where import Where
 from causeway_wire import codec
 from causeway_wire.problem import MEDIA_TYPE, ProblemError, ProblemType, problem
 
+SERVER = ("--server", "https://dr.example")
+UPDATE = (
+    "--appliance",
+    "a",
+    "--address",
+    "192.0.2.1",
+    "--certificate",
+    "c",
+    "--key",
+    "k",
+    "--authority",
+    "a",
+)
+
 
 @pytest.mark.parametrize(
     ("token", "authority", "said"),
@@ -55,6 +69,26 @@ def test_a_name_that_no_path_can_hold_is_a_wrong_command_line(words: tuple[str, 
     result = CliRunner().invoke(app, ["--socket", "/nonexistent", *words])
     assert (result.exit_code, result.stdout) == (errors.USAGE, "")
     assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "next_step"),
+    [
+        ((*SERVER, "--token-file", "TOKEN", "--ca-file", "GONE", "status"), "--ca-file"),
+        ((*SERVER, "--token-file", "GONE", "status"), "`causeway token create`"),
+        (("provider", "join", "GONE"), "that the provider sent"),
+        (("update", "GONE", *UPDATE), "no such file or directory"),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_without_the_systems_numbers(
+    words: tuple[str, ...], next_step: str, tmp_path: Path
+) -> None:
+    (tmp_path / "TOKEN").write_text("sesame")
+    paths = {word: str(tmp_path / word) for word in ("GONE", "TOKEN")}
+    shown = CliRunner().invoke(app, [paths.get(word, word) for word in words])
+    said = " ".join(shown.stderr.split())
+    assert shown.exit_code in {errors.USAGE, 1}
+    assert ("no such file or directory" in said, "Errno" in said, next_step in said) == (True, False, True)
 
 
 def test_who_shows_another_certificate_answers_and_is_told_as_such() -> None:

@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from causeway_controller import system_words
 from causeway_controller.hypervisors.base import HypervisorError
 
 _SIGNATURE: Final = b"vhdxfile"
@@ -32,7 +33,9 @@ def capacity(path: Path) -> int:
                 raise HypervisorError(f"{path} is no VHDX; {hint}")
             return _disk_size(file)
     except OSError as error:
-        raise HypervisorError(f"the appliance's image cannot be read ({error}); {hint}") from error
+        raise HypervisorError(
+            f"the appliance's image cannot be read ({system_words.why(error)}); {hint}"
+        ) from error
     except (struct.error, ValueError) as error:
         raise HypervisorError(f"{path} is a damaged VHDX; fetch it again, and verify it") from error
 

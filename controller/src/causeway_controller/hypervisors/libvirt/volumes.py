@@ -15,6 +15,7 @@ from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from causeway_controller import system_words
 from causeway_controller.hypervisors import digests
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.hypervisors.libvirt import binding
@@ -46,7 +47,9 @@ def disk_size(image: Path) -> int:
         with image.open("rb") as file:
             head = file.read(_QCOW2.size)
     except OSError as error:
-        raise HypervisorError(f"the appliance's image cannot be read ({error}); {hint}") from error
+        raise HypervisorError(
+            f"the appliance's image cannot be read ({system_words.why(error)}); {hint}"
+        ) from error
     if len(head) < _QCOW2.size:
         raise HypervisorError(f"{image} is no qcow2; {hint}")
     magic, _, backing, _, _, size = _QCOW2.unpack(head)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from causeway_controller import system_words
 from causeway_controller.hypervisors import digests
 from causeway_controller.hypervisors.base import HypervisorError
 
@@ -51,7 +52,9 @@ def read(path: Path) -> Ova:
             }
             sizes = {one.name: one.size for one in members}
     except (OSError, tarfile.TarError, UnicodeDecodeError) as error:
-        raise HypervisorError(f"the appliance's OVA cannot be read ({error}); {_HINT}") from error
+        raise HypervisorError(
+            f"the appliance's OVA cannot be read ({system_words.why(error)}); {_HINT}"
+        ) from error
     digests.check(path)
     try:
         return _described(path, texts[".ovf"], texts[".mf"], sizes)
