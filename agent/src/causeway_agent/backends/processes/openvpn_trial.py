@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
@@ -151,13 +152,22 @@ async def cancel(task: asyncio.Task[Any]) -> None:
 
 
 async def _ask(probe: liveness.Liveness, device: str, spec: VpnClient, *, tell: bool) -> None:
-    """Never returns. Routes that a question needs may follow a moment after the way is in use."""
+    """Never returns. Routes that a question needs may follow a moment after the way is in use.
+
+    A device that the kernel carries may be away for as long as its way is down: why nothing can be asked is
+    written down when it changes, or when questions were asked in between, not at each try.
+    """
+    written = ""
     while True:
+        began = time.monotonic()
         try:
             if tell and isinstance(spec.probe, FrameProbe):
                 await bridge_hosts.tell(device, spec.probe.adapter)
             with probe:
                 await probe.run()
         except (OSError, BackendError) as error:
-            _log.warning("liveness_unavailable", process=spec.name, reason=openvpn.explain(error))
+            reason = openvpn.explain(error)
+            if reason != written or time.monotonic() - began > RETRY:
+                _log.warning("liveness_unavailable", process=spec.name, reason=reason)
+            written = reason
         await asyncio.sleep(RETRY)
