@@ -1,4 +1,4 @@
-"""Another controller removes an attempt on vSphere while its seed is put there: nothing of it is left."""
+"""Two controllers at one attempt on vSphere: what one removes is gone, and what the other finished stays."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from pyVim.task import WaitForTask
+from pyVmomi import vim
 
 from causeway_controller.hypervisors.base import HypervisorError, unwatched
-from causeway_controller.hypervisors.vsphere import api
+from causeway_controller.hypervisors.vsphere import api, deployment, machines
 from causeway_controller.hypervisors.vsphere.upload import Endpoint
 from tests.conformance import kinds
 from tests.conformance.kinds import OWNER, VsphereKind
@@ -74,4 +75,30 @@ async def test_a_disc_that_is_written_while_its_machine_is_removed_goes_with_it(
     assert [one.name for one in directory.glob("*")] == list(others)
     if others:
         shutil.rmtree(directory)
+    assert host.there() == had
+
+
+async def test_an_old_attempt_that_becomes_the_machine_while_it_is_looked_at_stays(
+    host: VsphereKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever made it was slow, and is about to give it its name."""
+    had = host.there()
+    await host.direct().deploy(host.spec, unwatched)
+    (slow,) = (one for one in host.centre.vms() if one.name == OWNER)
+    others = vim.vm.ConfigSpec(instanceUuid="7c1f6c3e-5a0e-4a53-9b1c-0242ac120002")
+    WaitForTask(slow.ReconfigVM_Task(others))
+    WaitForTask(slow.Rename_Task(f"{OWNER}-00c0ffee"))
+    variable = machines.variable
+
+    def late(vm: Any, key: str) -> str | None:
+        if key != deployment.BEGUN:
+            return variable(vm, key)
+        WaitForTask(slow.Rename_Task(OWNER))
+        return "0.0"
+
+    monkeypatch.setattr(machines, "variable", late)
+    await host.direct().deploy(host.spec, unwatched)
+    monkeypatch.undo()
+    assert [one._GetMoId() for one in host.centre.vms() if one.name.startswith(OWNER)] == [slow._GetMoId()]
+    await host.direct().destroy(OWNER)
     assert host.there() == had

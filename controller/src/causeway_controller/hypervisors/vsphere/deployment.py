@@ -95,9 +95,11 @@ def _removed(owner_id: str, attempt: str) -> HypervisorError:
 
 def take_back(place: Place, owner_id: str, attempt: str) -> None:
     """Delete what this attempt made, if anything."""
-    for vm in machines.attempts(place, owner_id):
-        if vm.name == attempt_name(owner_id, attempt):
-            remove(place, vm)
+    _, vmodl = binding.load()
+    with contextlib.suppress(vmodl.fault.ManagedObjectNotFound):  # somebody else removes it
+        for vm in machines.attempts(place, owner_id):
+            if vm.name == attempt_name(owner_id, attempt):
+                remove(place, vm)
 
 
 def remove_abandoned(place: Place, owner_id: str, *, all_of_them: bool) -> None:
@@ -105,10 +107,11 @@ def remove_abandoned(place: Place, owner_id: str, *, all_of_them: bool) -> None:
     vim, vmodl = binding.load()
     now = place.service.CurrentTime().timestamp()
     for vm in machines.attempts(place, owner_id):
-        begun = float(machines.variable(vm, BEGUN) or now)
-        if all_of_them or now - begun > ABANDONED_SECONDS:
-            # One that is still imported is refused by the host, and deleted by whoever imports it.
-            with contextlib.suppress(vim.fault.VimFault, vmodl.RuntimeFault):
+        # One that is still imported is refused by the host, and deleted by whoever imports it.
+        with contextlib.suppress(vim.fault.VimFault, vmodl.RuntimeFault):
+            begun = float(machines.variable(vm, BEGUN) or now)
+            # Whoever is slow may have made it the machine meanwhile.
+            if (all_of_them or now - begun > ABANDONED_SECONDS) and machines.is_attempt(vm, owner_id):
                 remove(place, vm)
 
 

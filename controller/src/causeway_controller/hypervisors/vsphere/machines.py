@@ -78,10 +78,22 @@ def attempts(place: Place, owner_id: str) -> Iterator[Any]:
     if folder is None:
         return
     there = [one for one in folder.childEntity if isinstance(one, vim.VirtualMachine)]
-    pattern = re.compile(re.escape(owner_id) + r"-[0-9a-f]{8}")
     for one, told in api.read(place.service, there, vim.VirtualMachine, "name"):
-        if pattern.fullmatch(told.get("name", "")) and variable(one, OWNER) == owner_id:
+        if _of_attempt(told.get("name", ""), owner_id) and is_attempt(one, owner_id):
             yield one
+
+
+def is_attempt(vm: Any, owner_id: str) -> bool:
+    """Whether this is now a VM of a deployment of this machine that was not finished; not when it is gone."""
+    _, vmodl = binding.load()
+    try:
+        return variable(vm, OWNER) == owner_id and _of_attempt(vm.name, owner_id)
+    except vmodl.fault.ManagedObjectNotFound:
+        return False
+
+
+def _of_attempt(name: str, owner_id: str) -> bool:
+    return re.fullmatch(re.escape(owner_id) + r"-[0-9a-f]{8}", name) is not None
 
 
 def variable(vm: Any, key: str) -> str | None:
