@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from causeway_controller.hypervisors.base import Cause, HypervisorError
+from causeway_controller.hypervisors.hyperv import files
 from causeway_controller.hypervisors.hyperv.binding import DeniedError, Endpoint, LostError, load
-from causeway_controller.hypervisors.hyperv.files import Folder, MissingError, TakenError
+from causeway_controller.hypervisors.hyperv.files import BusyError, Folder, MissingError, TakenError
 from causeway_controller.hypervisors.hyperv.identity import Identities
 from causeway_wire.types import Secret
 from tests.hyperv import samba
@@ -98,10 +100,67 @@ def test_nobody_else_has_it_open_meanwhile(port: int) -> None:
     put(one, "claim", b"first")
     one.rename(("attempt", "claim"), "acme.claim")
     with load("smbclient").open_file(other.path("acme.claim"), mode="rb", share_access="r", **other._options):
-        with pytest.raises(HypervisorError, match="being used by another process"):
+        with pytest.raises(BusyError, match="being used by another process"):
             one.delete_if("acme.claim", b"first")
         assert one.read("acme.claim") == b"first"
     assert one.delete_if("acme.claim", b"first")
+
+
+class _Pauses:
+    """Instead of the module `time`: who held the file lets go in the first pause."""
+
+    def __init__(self, release: Callable[[], object]) -> None:
+        self._release = release
+        self.times = 0
+
+    def sleep(self, _seconds: float) -> None:
+        self.times += 1
+        self._release()
+
+
+@pytest.mark.parametrize("act", ["read", "delete", "rename"])
+def test_a_file_that_is_held_for_a_moment_is_waited_for(
+    port: int, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = folder(port), folder(port)
+    one.make("attempt")
+    put(one, "claim", b"first")
+    one.rename(("attempt", "claim"), "acme.claim")
+    path = other.path("acme.claim")
+    held = load("smbclient").open_file(path, mode="rb", share_access="", **other._options)
+    pauses = _Pauses(held.close)
+    monkeypatch.setattr(files, "time", pauses)
+    if act == "read":
+        assert one.read("acme.claim") == b"first"
+    elif act == "delete":
+        assert one.delete_if("acme.claim", b"first")
+    else:
+        one.rename(("acme.claim",), "acme-two.claim")
+    assert pauses.times == 1
+
+
+def test_two_that_remove_a_file_at_once_both_see_it_gone(port: int, root: Path) -> None:
+    one = folder(port)
+    one.make("attempt")
+    for number in range(20):
+        put(one, "claim", b"first")
+        one.rename(("attempt", "claim"), "acme.claim")
+        barrier = threading.Barrier(3)
+        said: list[bool] = []
+
+        def act(removes: Folder, barrier: threading.Barrier = barrier, said: list[bool] = said) -> None:
+            barrier.wait(30)
+            said.append(removes.delete_if("acme.claim", b"first"))
+
+        removers = [threading.Thread(target=act, args=(folder(port),)) for _ in range(2)]
+        for thread in removers:
+            thread.start()
+        barrier.wait(30)
+        assert one.read("acme.claim") in {None, b"first"}
+        for thread in removers:
+            thread.join(30)
+        assert said == [True, True], number
+        assert not (root / "Appliances/acme.claim").exists()
 
 
 def test_a_folder_that_somebody_writes_into_stays(port: int, root: Path) -> None:

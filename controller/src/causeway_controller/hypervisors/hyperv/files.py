@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import ntpath
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.hypervisors.hyperv.binding import Endpoint, LostError, load, refused
 from causeway_controller.hypervisors.hyperv.listening import LOGIN_SECONDS, Connections
+
+Answer = TypeVar("Answer")
 
 _PIECE: Final = 1 << 20
 _LONGEST: Final = 4096
@@ -25,6 +28,10 @@ _DENIED: Final = 0xC0000022
 _NO_LOGON: Final = 0xC000006D
 """STATUS_DISK_FULL, STATUS_ACCESS_DENIED, STATUS_LOGON_FAILURE (MS-ERREF, 2.3)."""
 _MISSING: Final = frozenset({errno.ENOENT})
+_BUSY: Final = frozenset({0xC0000043, 0xC0000056})
+"""STATUS_SHARING_VIOLATION, STATUS_DELETE_PENDING (as above)."""
+_PAUSES: Final = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds after each try at a file that somebody else has open, such as what looks for viruses."""
 _READ: Final = 0x0001 | 0x0080  # FILE_READ_DATA, FILE_READ_ATTRIBUTES (MS-SMB2, 2.2.13.1.1)
 _DELETE: Final = 0x00010000
 
@@ -35,6 +42,10 @@ class MissingError(HypervisorError):
 
 class TakenError(HypervisorError):
     """There is one of this name already."""
+
+
+class BusyError(HypervisorError):
+    """Somebody else has it open, and lets nobody do this meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,26 +137,41 @@ class Folder:
                 sent(len(piece))
 
     def read(self, name: str) -> bytes | None:
-        """Return a small file; None where there is none."""
+        """Return a small file; None where there is none. Raises BusyError where it is held for seconds."""
         path = self.path(name)
-        try:
+
+        def act() -> bytes:
             with (
                 self._told(path),
                 load("smbclient").open_file(path, mode="rb", share_access="rwd", **self._options) as file,
             ):
                 return bytes(file.read(_LONGEST))
+
+        try:
+            return _when_free(act)
         except MissingError:
             return None
 
     def rename(self, old: tuple[str, ...], new: str) -> None:
-        """Give a file another name, as one act. Raises TakenError where somebody has it."""
-        with self._told(self.path(new)):
-            load("smbclient").rename(self.path(*old), self.path(new), **self._options)
+        """Give a file another name, as one act. Raises TakenError where somebody has it.
+
+        Raises BusyError where the file is held for seconds.
+        """
+
+        def act() -> None:
+            with self._told(self.path(new)):
+                load("smbclient").rename(self.path(*old), self.path(new), **self._options)
+
+        _when_free(act)
 
     def delete_if(self, name: str, content: bytes) -> bool:
-        """Delete a file if that is what it says; whether it is gone. Nobody else has it open meanwhile."""
+        """Delete a file if that is what it says; whether it is gone. Nobody else has it open meanwhile.
+
+        Raises BusyError where somebody has for seconds.
+        """
         path = self.path(name)
-        try:
+
+        def act() -> bool:
             with (
                 self._told(path),
                 load("smbclient").open_file(
@@ -155,9 +181,12 @@ class Folder:
                 if file.read(_LONGEST) != content:
                     return False
                 _delete_open(file.fd)
+            return True
+
+        try:
+            return _when_free(act)
         except MissingError:
-            pass
-        return True
+            return True
 
     def delete(self, *parts: str) -> None:
         """Delete a file, or nothing where there is none."""
@@ -190,6 +219,8 @@ class Folder:
                 raise MissingError(f"{path} is not there") from error
             if error.errno == errno.EEXIST:
                 raise TakenError(f"{path} is there already") from error
+            if error.ntstatus in _BUSY:
+                raise BusyError(f"{path}: {error}") from error
             if error.ntstatus == _NO_LOGON:
                 raise self._refused(path, error) from error
             raise HypervisorError(f"{path}: {_words(error.ntstatus, error)}") from error
@@ -209,6 +240,16 @@ class Folder:
     def _refused(self, path: str, error: BaseException) -> HypervisorError:
         said = refused(self._endpoint, error, "cifs")
         return type(said)(f"{said} (at its files, {path})", cause=said.cause)
+
+
+def _when_free(act: Callable[[], Answer]) -> Answer:
+    """Do this once nobody else has the file open. Raises BusyError where that takes seconds."""
+    for pause in _PAUSES:
+        try:
+            return act()
+        except BusyError:
+            time.sleep(pause)
+    return act()
 
 
 def _delete_open(opened: Any) -> None:
