@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.sax import saxutils
 
+from causeway_controller.hypervisors import sizes
 from causeway_wire import seed
 
 HARDWARE, GUEST = "vmx-14", "debian10_64Guest"
@@ -32,8 +33,8 @@ class Appliance:
     """Of that file."""
     capacity: int
     """Octets of the virtual disk."""
-    processors: int = 2
-    mebibytes: int = 512
+    processors: int = sizes.PROCESSORS
+    mebibytes: int = sizes.MEBIBYTES
 
 
 def descriptor(template: str, appliance: Appliance) -> str:

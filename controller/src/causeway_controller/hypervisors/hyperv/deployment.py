@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from causeway_controller.hypervisors import digests, seed_image
+from causeway_controller.hypervisors import digests, seed_image, sizes
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec
 from causeway_controller.hypervisors.hyperv import binding, images, machines, networks
 from causeway_controller.hypervisors.hyperv.binding import CmdletError, Login
@@ -34,8 +34,6 @@ from causeway_controller.inventory import hyperv_names
 
 ABANDONED_SECONDS: Final = 900.0
 """An attempt that is this old by the host's clock is nobody's any more: an upload that stalls ends sooner."""
-MEBIBYTES: Final = 512
-PROCESSORS: Final = 2
 SECURE_BOOT: Final = "MicrosoftUEFICertificateAuthority"
 """Of loaders that Microsoft signs for others, such as Debian's shim; the default is of Windows alone."""
 _READ_SECONDS, _MAKE_SECONDS = 600.0, 300.0
@@ -212,7 +210,7 @@ def _make_vm(place: Place, spec: MachineSpec, name: str) -> None:
             "New-VM",
             {
                 "Name": name,
-                "MemoryStartupBytes": binding.long(MEBIBYTES << 20),
+                "MemoryStartupBytes": binding.long(sizes.MEBIBYTES << 20),
                 "Generation": binding.short(2),
                 "VHDPath": place.path(name, _DISK),
                 "BootDevice": "VHD",
@@ -223,7 +221,7 @@ def _make_vm(place: Place, spec: MachineSpec, name: str) -> None:
     )
     vm = machines.by_id(str(made["Id"]))
     settings = {
-        "ProcessorCount": binding.long(PROCESSORS),
+        "ProcessorCount": binding.long(sizes.PROCESSORS),
         "StaticMemory": True,
         "AutomaticStartAction": "StartIfRunning",
         "AutomaticStopAction": "ShutDown",

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from causeway_controller.contract.hosts import VmNic
-from causeway_controller.hypervisors import wiring
+from causeway_controller.hypervisors import sizes, wiring
 from causeway_controller.hypervisors.base import MachineSpec, NicSpec
 from causeway_controller.inventory import libvirt_names
 from causeway_controller.inventory.libvirt_names import SegmentKind
@@ -43,8 +43,8 @@ class Firmware(StrEnum):
 class Hardware:
     """What every appliance gets."""
 
-    mebibytes: int = 512
-    processors: int = 1
+    mebibytes: int = sizes.MEBIBYTES
+    processors: int = sizes.PROCESSORS
     domain: str = ""
     """`kvm` or `qemu`; empty: the faster one that the host has."""
     firmware: Firmware = Firmware.UEFI
