@@ -1,10 +1,11 @@
 // A vCenter that keeps what is uploaded: govmomi's simulator, as Debian packages it, with its own certificate.
 //
-//	simulator -certificate FILE -key FILE -uploads DIRECTORY [-esx] [-lost HOST] [-deny PRIVILEGE@OBJECT]
+//	simulator -certificate FILE -key FILE -uploads DIRECTORY [-esx] [-lost HOST] [-unscheduled] [-deny PRIVILEGE@OBJECT]
 //
 // A vCenter has three datastores, of which LocalDS_1 is of Virtual Volumes, and an empty datastore cluster; with -esx it
 // is an ESXi host by itself. POST /tests/room?octets=N has LocalDS_0 have so many left, and refuse an upload of more;
 // without octets it has as many as at the beginning. The ESXi host -lost does not respond; whoever logs in lacks what -deny says.
+// With -unscheduled its cluster has no DRS: it makes no resource pools, and is to be told the ESXi host of a VM.
 // Prints its address as one line. By itself the simulator throws the octets of an import away; here each request
 // below /nfc/ also goes into a file of that directory, named after the last part of its path.
 package main
@@ -26,6 +27,7 @@ import (
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -36,6 +38,7 @@ func main() {
 	uploads := flag.String("uploads", "", "directory for what is uploaded")
 	esx := flag.Bool("esx", false, "an ESXi host by itself")
 	lost := flag.String("lost", "", "an ESXi host that does not respond")
+	unscheduled := flag.Bool("unscheduled", false, "a cluster without DRS")
 	deny := flag.String("deny", "", "a privilege that nobody has on the object of this name")
 	flag.Parse()
 
@@ -62,6 +65,9 @@ func main() {
 	if *lost != "" {
 		lose(*lost)
 	}
+	if *unscheduled {
+		unschedule()
+	}
 	if privilege, name, found := strings.Cut(*deny, "@"); found {
 		withhold(privilege, name)
 	}
@@ -81,6 +87,10 @@ func keeping(next http.Handler, uploads string) http.Handler {
 			leave(request.URL.Query().Get("octets"))
 			return
 		}
+		if strings.HasPrefix(request.URL.Path, "/folder/") && !located(request.URL.Query().Get("dcPath")) {
+			http.Error(answer, "Not Found", http.StatusNotFound)
+			return
+		}
 		if left := atomic.LoadInt64(&room); left >= 0 && strings.HasPrefix(request.URL.Path, "/nfc/") && request.ContentLength > left {
 			io.CopyN(io.Discard, request.Body, left)
 			http.Error(answer, "No space left on device", http.StatusInternalServerError)
@@ -97,6 +107,25 @@ func keeping(next http.Handler, uploads string) http.Handler {
 		}
 		next.ServeHTTP(answer, request)
 	})
+}
+
+// located says whether a datacenter has this path; by itself the simulator also finds one by its last part.
+func located(wanted string) bool {
+	for _, one := range simulator.Map.All("Datacenter") {
+		entity := one.Entity()
+		name, above := entity.Name, entity.Parent
+		for above != nil {
+			folder := simulator.Map.Get(*above).(mo.Entity).Entity()
+			if folder.Parent != nil {
+				name = folder.Name + "/" + name
+			}
+			above = folder.Parent
+		}
+		if name == wanted {
+			return true
+		}
+	}
+	return false
 }
 
 // room is how many octets LocalDS_0 has left, where a test said so.
@@ -153,6 +182,31 @@ func lose(name string) {
 		}
 	}
 	log.Fatalf("there is no ESXi host %s", name)
+}
+
+// rootPool is the only resource pool of a cluster without DRS.
+type rootPool struct {
+	simulator.ResourcePool
+}
+
+func (p *rootPool) CreateResourcePool(*types.CreateResourcePool) soap.HasFault {
+	return &methods.CreateResourcePoolBody{Fault_: simulator.Fault("", &types.NotSupported{})}
+}
+
+func (p *rootPool) ImportVApp(ctx *simulator.Context, request *types.ImportVApp) soap.HasFault {
+	if request.Host == nil {
+		return &methods.ImportVAppBody{Fault_: simulator.Fault("", &types.InvalidArgument{InvalidProperty: "host"})}
+	}
+	return p.ResourcePool.ImportVApp(ctx, request)
+}
+
+func unschedule() {
+	for _, one := range simulator.Map.All("ClusterComputeResource") {
+		cluster := one.(*simulator.ClusterComputeResource)
+		cluster.ConfigurationEx.(*types.ClusterConfigInfoEx).DrsConfig.Enabled = types.NewBool(false)
+		pool := simulator.Map.Get(*cluster.ResourcePool).(*simulator.ResourcePool)
+		simulator.Map.Put(&rootPool{*pool})
+	}
 }
 
 // lesser grants all but one privilege on the objects of one name.

@@ -43,7 +43,8 @@ def make(
     """Import the disk, and put the seed's disc in. What was made when this raises, `take_back` deletes."""
     folder, pool = places.ensure(place)
     made = _import_spec(place, pool, spec, ova, attempt)
-    lease = pool.ImportVApp(made.importSpec, None if place.standalone else folder)
+    host = places.choose(place, (networks.port_group(place, nic.segment) for nic in spec.nics))
+    lease = pool.ImportVApp(made.importSpec, None if place.standalone else folder, host)
     upload.import_disk(lease, made.fileItem, ova, endpoint, watch)
     if spec.seed:
         watch.waits("take the seed's disc", _SEED_SECONDS)

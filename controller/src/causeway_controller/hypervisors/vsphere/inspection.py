@@ -114,6 +114,14 @@ def _hosts(place: Place, needs: HostNeeds) -> Iterator[Finding]:
             usable += 1
         if needs.bridged:
             yield from _promiscuous(host)
+    if not place.scheduled:
+        text = (
+            f"cluster {place.compute.name} has no DRS: appliances are in its root resource pool, each on the "
+            "ESXi host that had most memory left, and vSphere moves none"
+        )
+        yield trap(
+            text, "switch DRS on where the licence has it, or move them before an ESXi host is stopped"
+        )
     if not usable:
         yield problem(
             Topic.TRAPS, f"no ESXi host of {place.compute.name} can run VMs", "look at them in vSphere"

@@ -6,6 +6,7 @@ All but the last two are the administrator's, and are only looked for.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,24 @@ class Place:
     def standalone(self) -> bool:
         """Whether it is an ESXi host by itself, which has no folders of VMs."""
         return bool(self.service.content.about.apiType == "HostAgent")
+
+    @property
+    def datacenter_path(self) -> str:
+        """Its name behind those of the folders that it is in: URLs of files know it by that."""
+        root = api.identifier(self.service.content.rootFolder)
+        names, above = [str(self.datacenter.name)], self.datacenter.parent
+        while above is not None and api.identifier(above) != root:
+            names.insert(0, str(above.name))
+            above = above.parent
+        return "/".join(names)
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether vSphere chooses the ESXi host of a VM, and makes resource pools: not without DRS."""
+        vim, _ = binding.load()
+        if not isinstance(self.compute, vim.ClusterComputeResource):
+            return True
+        return bool(self.compute.configurationEx.drsConfig.enabled)
 
     @property
     def hosts(self) -> list[Any]:
@@ -92,7 +111,10 @@ def storage(service: Any, host: Host) -> Any:
 
 
 def ensure(place: Place) -> tuple[Any, Any]:
-    """Return folder and resource pool, made where there were none. May be repeated, by several at once."""
+    """Return folder and resource pool, made where there were none. May be repeated, by several at once.
+
+    Of a cluster without DRS the resource pool is the only one that it has, its root.
+    """
     vim, _ = binding.load()
     folder = place.folder
     if folder is None:
@@ -100,6 +122,8 @@ def ensure(place: Place) -> tuple[Any, Any]:
             place.datacenter.vmFolder.CreateFolder(place.name)
         folder = place.folder
     pool = place.pool
+    if pool is None and not place.scheduled:
+        pool = place.compute.resourcePool
     if pool is None:
         spec = vim.ResourceConfigSpec(cpuAllocation=_unlimited(), memoryAllocation=_unlimited())
         with contextlib.suppress(vim.fault.DuplicateName):
@@ -110,6 +134,35 @@ def ensure(place: Place) -> tuple[Any, Any]:
             f"folder or resource pool {place.name} was removed while it was made; repeat it"
         )
     return folder, pool
+
+
+def choose(place: Place, networks: Iterable[Any]) -> Any:
+    """Return the ESXi host for a new VM, None where vSphere chooses. Raises HypervisorError.
+
+    It is the one that has most of the networks, and of those the one with most memory left. One that was just
+    made may not be told of yet, so that a network is absent does not count more.
+    """
+    if place.scheduled:
+        return None
+    mounting = {
+        api.identifier(mount.key) for mount in place.datastore.host if mount.mountInfo.accessible is not False
+    }
+    usable = [
+        one for one in place.hosts if not one.runtime.inMaintenanceMode and api.identifier(one) in mounting
+    ]
+    if not usable:
+        raise HypervisorError(
+            f"no ESXi host of {place.compute.name} is connected, not in maintenance and has datastore "
+            f"{place.datastore.name}"
+        )
+    wanted = {api.identifier(one) for one in networks}
+
+    def fitness(one: Any) -> tuple[int, int]:
+        there = {api.identifier(network) for network in one.network}
+        used = (one.summary.quickStats.overallMemoryUsage or 0) << 20
+        return len(wanted & there), int(one.summary.hardware.memorySize) - used
+
+    return max(usable, key=fitness)
 
 
 def _as_datastore(service: Any, moid: str) -> Any:

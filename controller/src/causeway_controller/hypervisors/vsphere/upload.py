@@ -61,7 +61,7 @@ class Endpoint:
 
     def put_file(self, place: Any, path: str, content: bytes, cookie: str) -> None:
         """Write a small file into the datastore. Raises HypervisorError and what the network raises."""
-        query = f"dcPath={quote(place.datacenter.name)}&dsName={quote(place.datastore.name)}"
+        query = f"dcPath={quote(place.datacenter_path)}&dsName={quote(place.datastore.name)}"
         connection, _ = self.connect("https://*/")
         with contextlib.closing(connection):
             headers = {"Cookie": cookie.partition(";")[0], "Content-Type": "application/octet-stream"}
