@@ -196,6 +196,8 @@ class LinkState(StrEnum):
     JOINED = "joined"
     OUT = "out"
     """The provider knows this controller no more."""
+    LEAVING = "leaving"
+    """It is being left: no failover over it begins."""
 
 
 class AcceptInvitation(Document, frozen=True, kw_only=True):

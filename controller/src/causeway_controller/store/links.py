@@ -17,10 +17,8 @@ from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.joining import Invitation, LinkState, ProviderReport
 from causeway_controller.errors import StoreError
-from causeway_controller.inventory import production
-from causeway_controller.store import audit, in_use, secrets
+from causeway_controller.store import audit, in_use, leaving, secrets
 from causeway_controller.store.database import Database
-from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.peer_tables import provider_link, provider_told, tunnel_end
 from causeway_controller.store.secrets import Kind
 from causeway_controller.trust import pki
@@ -30,6 +28,8 @@ from causeway_wire.types import Name, Pem, Secret, TenantId
 
 _CURRENT: Final = "current"
 _NEXT: Final = "next"
+_LEAVING: Final = "it is being left, and nothing begins over it; `causeway provider leave {}` again ends it"
+"""What `status` says until it is left; for ever, where the controller that leaves it dies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Links:
             row = _row(connection, name)
             if row is not None:
                 found = self._link(connection, row)
-                if found.state is LinkState.JOINED:
+                if found.state in {LinkState.JOINED, LinkState.LEAVING}:
                     detail = f"{name} is joined; leave it before, or say another name"
                     raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/name"))
                 if found.invitation == secret:
@@ -91,9 +91,10 @@ class Links:
         now = self._now()
         with self._database.write() as connection:
             this = update(provider_link).where(provider_link.c.name == name)
+            staying = this.where(provider_link.c.state != LinkState.LEAVING.value)
+            connection.execute(staying.values(state=LinkState.JOINED.value))
             connection.execute(
                 this.values(
-                    state=LinkState.JOINED.value,
                     tenant=tenant,
                     certificate=certificate,
                     joined=now,
@@ -135,19 +136,24 @@ class Links:
         """The provider could not be asked; `out`: it knows this controller no more. Raises StoreError."""
         with self._database.write() as connection:
             this = update(provider_link).where(provider_link.c.name == name)
+            this = this.where(provider_link.c.state != LinkState.LEAVING.value)
             connection.execute(this.values(trouble=trouble))
             if out:
                 connection.execute(this.values(state=LinkState.OUT.value))
 
-    def refuse_relied_on(self, name: Name) -> None:
-        """Raise ProblemError (`failover-in-progress`) where a failover over this provider stands, or a run is
-        open there: without the provider nothing brings production back. StoreError.
+    def leaving(self, name: Name) -> None:
+        """Have nothing begin over this provider from now on; again changes nothing.
+
+        Raises ProblemError (`failover-in-progress`) where a failover over it stands, or a run is open there:
+        without the provider nothing brings production back. StoreError.
         """
-        inventory = Inventories(self._database, now=self._now).load().inventory
-        places = production.places(inventory)
-        ours = {(one.tenant, one.network.id) for one in places if one.production.id == name}
-        with self._database.read() as connection:
+        with self._database.write() as connection:
+            leaving.hold(connection)
+            ours = leaving.places(connection, (name,))
             used = [one for one in in_use.of(connection) if (one.tenant, one.host) in ours]
+            if not used:
+                this = update(provider_link).where(provider_link.c.name == name)
+                connection.execute(this.values(state=LinkState.LEAVING.value, trouble=_LEAVING.format(name)))
         if used:
             where = ", ".join(f"{one.tenant} on {one.host}" for one in used)
             detail = (
@@ -155,6 +161,13 @@ class Links:
                 "first (`causeway failover undo`), or leave by force, and have its staff end its half"
             )
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
+
+    def stay(self, name: Name, state: LinkState) -> None:
+        """The provider could not be left: it is as before. Raises StoreError."""
+        with self._database.write() as connection:
+            this = update(provider_link).where(provider_link.c.name == name)
+            this = this.where(provider_link.c.state == LinkState.LEAVING.value)
+            connection.execute(this.values(state=state.value, trouble=None))
 
     def remove(self, name: Name, *, actor: str, detail: str = "") -> None:
         """Forget a provider, and the keys for it; `detail` is written down besides who did. Again changes

@@ -17,7 +17,7 @@ from sqlalchemy.sql import Executable
 
 from causeway_controller.contract.runs import RunId
 from causeway_controller.errors import StoreError
-from causeway_controller.store import counters, left_on, run_news
+from causeway_controller.store import counters, leaving, left_on, run_news
 from causeway_controller.store.database import Database, upsert, upsert_on
 from causeway_controller.store.run_news import Entry
 from causeway_controller.store.tables import inventory_head, open_run, run, run_event, run_stage, run_stop
@@ -107,10 +107,14 @@ class Runs:
         self._database = database
 
     def start(self, asked: Run) -> None:
-        """Keep the run and open it. Raises ProblemError (`failover-in-progress`) while another is open."""
+        """Keep the run and open it.
+
+        Raises ProblemError (`failover-in-progress`) while another is open, or the provider is being left.
+        """
         members = ("id", "tenant", "host", "request", "actor", "at")
         with self._database.write() as connection:
             _hold_inventory(connection)
+            leaving.refuse(connection, asked.tenant, asked.host)
             connection.execute(_INSERT_RUN, {name: getattr(asked, name) for name in members})
             row = {"tenant": asked.tenant, "host": asked.host, "run": asked.id}
             if connection.execute(_opened(connection.dialect.name), row).one_or_none() is None:

@@ -89,6 +89,8 @@ class Providers:
         """
         link = await asyncio.to_thread(self._links.get, name)
         try:
+            if link.state is LinkState.LEAVING:
+                return
             if link.state is LinkState.JOINING:
                 await self._accept(link)
             else:
@@ -99,25 +101,28 @@ class Providers:
             raise
 
     async def leave(self, name: Name, *, actor: str, force: bool) -> None:
-        """Have the provider forget this controller, then forget the provider.
+        """Have the provider forget this controller, then forget it. Meanwhile nothing begins over it.
 
         Raises ProblemError, also where a failover relies on it, and PeerUnreachable unless `force`: then the
         provider is to be told by other ways.
         """
         link = await asyncio.to_thread(self._links.get, name)
+        before = LinkState.JOINED if link.state is LinkState.LEAVING else link.state
         if not force:
-            await asyncio.to_thread(self._links.refuse_relied_on, name)
+            await asyncio.to_thread(self._links.leaving, name)
         try:
-            if link.state is LinkState.JOINING:
+            if link.invitation is not None:
                 await self._accept(link)  # it may have been accepted: then there is something to leave
-                link = await asyncio.to_thread(self._links.get, name)
+                link, before = await asyncio.to_thread(self._links.get, name), LinkState.JOINED
             async with client_of(link) as client:
                 await client.ask(tenant_routes.LEAVE)
         except ProblemError as error:
             if not (force or _is_unknown(error) or error.problem.type in _REFUSED):
+                await asyncio.to_thread(self._links.stay, name, before)
                 raise
         except PeerUnreachable:
             if not force:
+                await asyncio.to_thread(self._links.stay, name, before)
                 raise
         how = "by force" if force else ""
         await asyncio.to_thread(self._links.remove, name, actor=actor, detail=how)
