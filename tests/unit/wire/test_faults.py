@@ -50,6 +50,17 @@ def test_five_faults_are_told_at_once_and_by_the_words_for_one() -> None:
         assert one in found.each
 
 
+def test_a_list_that_is_too_long_and_has_wrong_entries_is_told_as_both() -> None:
+    """Who puts the entries right would be told next that there are too many of them."""
+    document = example()
+    document["management"]["sources"] = ["everywhere", *(f"192.0.2.{n}/32" for n in range(256))]
+    found = {each.pointer: each.detail for each in refused(document).each}
+    assert found.keys() == {"/management/sources", "/management/sources/0"}
+    document["management"]["sources"][0] = "198.51.100.0/24"
+    (one,) = refused(document).each
+    assert (one.pointer, one.detail) == ("/management/sources", found["/management/sources"])
+
+
 def test_of_a_role_that_shows_its_own_faults_are_told() -> None:
     document = example()
     document["role"]["surplus"] = document["role"]["more"] = 1

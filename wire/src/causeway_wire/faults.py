@@ -47,7 +47,12 @@ def find(value: object, kind: Any, way: tuple[str, ...] = ()) -> Iterator[Fault]
         (Fault(one, way, chosen) for one in _members(value, chosen)),
     )
     first = next(found, None)
-    yield first or Fault(said, way, kind)
+    if first is None:
+        yield Fault(said, way, kind)
+        return
+    if isinstance(value, list) and (length := _length(value, kind)):
+        yield Fault(length, way, kind)
+    yield first
     yield from found
 
 
@@ -55,6 +60,25 @@ def find(value: object, kind: Any, way: tuple[str, ...] = ()) -> Iterator[Fault]
 def type_hints(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
     """Return what each member of a document is to be, with what annotates it."""
     return get_type_hints(kind, include_extras=True)
+
+
+def _length(value: list[object], kind: Any) -> str:
+    """Return what the decoder says of how many entries there are, whatever they are; empty for nothing."""
+    try:
+        msgspec.convert(value, _of_anything(kind))
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
+
+
+def _of_anything(kind: Any) -> Any:
+    """Return the kind with lists of anything in the place of its own."""
+    inside = get_args(kind)
+    if get_origin(kind) is Annotated:
+        return Annotated[(_of_anything(inside[0]), *inside[1:])]
+    if get_origin(kind) in {Union, UnionType}:
+        return Union[tuple(_of_anything(one) for one in inside)]  # noqa: UP007 - made of a tuple
+    return list[Any] if get_origin(kind) in _SEVERAL else kind
 
 
 def _chosen(value: object, kind: Any) -> Any:
