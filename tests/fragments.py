@@ -68,6 +68,16 @@ _ASK = """
     except TimeoutError:
         print(0)
 """
+_STREAM = """
+    import socket, sys, time
+    source, port, destination, to, octets, at_once, times = sys.argv[1:]
+    s = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((source, int(port)))
+    for _ in range(int(times)):
+        for _ in range(int(at_once)):
+            s.sendto(bytes(int(octets)), (destination, int(to)))
+        time.sleep(0.01)
+"""
 
 
 def settle(space: str = BOX) -> None:
@@ -94,3 +104,10 @@ def passes(
 ) -> bool:
     """Whether a datagram of this size gets there and back, in fragments both ways."""
     return python(space, _ASK, source, str(own), destination, str(port), str(octets)) == str(octets)
+
+
+def stream(
+    space: str, source: str, destination: str, *, port: int, octets: int, pace: tuple[int, int], own: int = 0
+) -> None:
+    """Whole datagrams, so many at once and so many times, each a hundredth of a second after the last."""
+    python(space, _STREAM, source, str(own), destination, *map(str, (port, octets, *pace)))

@@ -14,8 +14,8 @@ from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.filter import ruleset
 from causeway_wire.desired import Desired, Partial
 from tests import documents, fragments, full_site
-from tests.fragments import SHAPES, answering, flood, passes
-from tests.wired import BOX, FAR, UPLINK, VLAN, addresses, build, counted, load, run, tear_down
+from tests.fragments import SHAPES, answering, flood, passes, stream
+from tests.wired import BOX, FAR, UPLINK, VLAN, addresses, build, counted, drops, load, run, tear_down
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
@@ -156,6 +156,13 @@ def test_two_tenants_of_a_gateway_do_not_take_a_third_s_large_datagrams(gateway:
         assert passes(FAR, "203.0.113.77", "203.0.113.10", port=6180, own=5000, octets=1800)
 
 
+def test_bridged_frames_of_full_size_pass_at_the_pace_of_a_tunnel(gateway: None) -> None:
+    """Some 60 Mbit/s of them at the most, each in two fragments."""
+    before = drops()["drop_fragment"]
+    stream(FAR, "203.0.113.77", "203.0.113.10", port=6180, own=5000, octets=1560, pace=(50, 120))
+    assert drops()["drop_fragment"] == before
+
+
 @pytest.fixture
 def full() -> Iterator[None]:
     """Full failover, where the internet may send fragments to a published service."""
@@ -196,3 +203,20 @@ def test_nor_does_a_replica_take_the_places_of_all_under_many_names(
     with counted(counter):
         flood(VLAN, internet, "first", *names, port=9000, count=24_000)
     assert passes(UPLINK, internet, public, port=9000)
+
+
+@pytest.mark.parametrize(
+    ("octets", "pace"), [(60_000, (2, 150)), (8000, (6, 300))], ids=["largest", "8000 octets"]
+)
+@pytest.mark.parametrize(
+    ("client", "public"),
+    [(full_site.INTERNET4, full_site.PUBLIC4), (full_site.INTERNET6, full_site.PUBLIC6)],
+    ids=["IPv4", "IPv6"],
+)
+def test_one_client_may_send_a_service_much_in_large_datagrams(
+    full: None, client: str, public: str, octets: int, pace: tuple[int, int]
+) -> None:
+    """Some 100 Mbit/s of the largest at the most, and 40 of smaller ones: a file server's, a video's."""
+    before = drops()["drop_fragment"]
+    stream(UPLINK, client, public, port=9000, octets=octets, pace=pace)
+    assert drops()["drop_fragment"] == before

@@ -24,17 +24,17 @@ from causeway_agent.plan.model.reassembly import AWAITED, AWAITED_OF_TUNNELS, WA
 
 COUNTERS: Final = ("drop_fragment",)
 
-RATION: Final = "200/second burst 400 packets"
-"""Fragmented datagrams per source address, where any source may send some."""
-DEVICE_RATION: Final = "1000/second burst 1000 packets"
+RATION: Final = "1000/second burst 400 packets"
+"""Fragmented datagrams per source address, where any source may send some: 65 Mbit/s of 8 KiB each."""
+DEVICE_RATION: Final = "3000/second burst 1000 packets"
 """The same of all sources of one device: half of the places, in the time that they are kept."""
-TUNNEL_RATION: Final = "2000/second burst 1000 packets"
-"""The same between the ends of a tunnel: bridged frames of full size come in two. Less than half of the
-places, in the time that they are kept.
+TUNNEL_RATION: Final = "7000/second burst 1000 packets"
+"""The same between the ends of a tunnel: bridged frames of full size come in two, so these are 80 Mbit/s.
+Less than half of the places, in the time that they are kept.
 """
-PARTS: Final = "3000/second burst 3000 packets"
-"""Fragments behind the first of all datagrams of one source..."""
-DEVICE_PARTS: Final = "6000/second burst 3000 packets"
+PARTS: Final = "17500/second burst 3000 packets"
+"""Fragments behind the first of all datagrams of one source: 200 Mbit/s of full size..."""
+DEVICE_PARTS: Final = "25000/second burst 3000 packets"
 """...and of all sources of one device, but for the ends of tunnels: a flood of them does not fill the store
 in the time that they are kept.
 """
