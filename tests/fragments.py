@@ -29,9 +29,10 @@ _FLOOD = """
         "overlapping": [(0, 1, first), (1, 1, bytes(16))],
         # A datagram that is let in, and thousands of its fragments that never meet.
         "dust": [(0, 1, first), *((4 + 2 * n, 1, bytes(8)) for n in range(4000))],
+        "slabs": [(0, 1, first), *((4 + 186 * n, 1, bytes(1480)) for n in range(43))],
     }[shape]
-    if shape == "dust":
-        count = int(count) // 200
+    if shape in ("dust", "slabs"):
+        count = int(count) // (200 if shape == "dust" else 4)
     for n in range(int(count)):
         for offset, more, data in parts:
             source, length = froms[n % len(froms)].packed, len(data)

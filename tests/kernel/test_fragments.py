@@ -220,3 +220,11 @@ def test_one_client_may_send_a_service_much_in_large_datagrams(
     before = drops()["drop_fragment"]
     stream(UPLINK, client, public, port=9000, octets=octets, pace=pace)
     assert drops()["drop_fragment"] == before
+
+
+def test_nor_do_many_clients_take_the_store_with_fragments_of_full_size(full: None) -> None:
+    """Of datagrams that are never whole, for longer than the kernel keeps them."""
+    with counted("drop_fragment"):
+        for _ in range(6):
+            flood(UPLINK, full_site.PUBLIC4, "slabs", "198.51.100.200", "198.51.100.210", port=9000)
+    assert passes(UPLINK, full_site.INTERNET4, full_site.PUBLIC4, port=9000)

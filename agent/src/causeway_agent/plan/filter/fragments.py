@@ -34,9 +34,9 @@ Less than half of the places, in the time that they are kept.
 """
 PARTS: Final = "17500/second burst 3000 packets"
 """Fragments behind the first of all datagrams of one source: 200 Mbit/s of full size..."""
-DEVICE_PARTS: Final = "25000/second burst 3000 packets"
+DEVICE_PARTS: Final = "20000/second burst 3000 packets"
 """...and of all sources of one device, but for the ends of tunnels: a flood of them does not fill the store
-in the time that they are kept.
+in the time that they are kept, were each of full size (2.3 KiB there).
 """
 
 CHAINS: Final = ("fragments", "ration", "tunnel", "later", "part")
