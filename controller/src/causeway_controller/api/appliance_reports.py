@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from causeway_controller.contract.appliances import ApplianceReport, Condition
 from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.runs import RunId
 from causeway_controller.contract.status import Trouble
 from causeway_controller.inventory import health, production, rebuilding
 from causeway_controller.inventory.book import Book, index
@@ -29,9 +30,10 @@ _SLACK: Final = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class _Lately:
-    """What was rebuilt of late, and the inventory, which says where; read once for all that is told."""
+    """What was rebuilt of late or failed to be retired, and where; read once for all that is told."""
 
     attempts: tuple[Attempt, ...]
+    retired: Mapping[tuple[TenantId, Name], RunId]
     inventory: Inventory
     names: Book
 
@@ -77,7 +79,7 @@ class AppliancesTold:
     def troubles(self, deployed: Iterable[Deployed]) -> tuple[Trouble, ...]:
         """What is wrong with them and what becomes of it, the worst first. Raises StoreError."""
         found = health.troubles(deployed, now=self._now(), patience=self._patience, restart=self._restart)
-        lately = self._lately() if found else None
+        lately = self._lately(one.appliance for one in found) if found else None
         return tuple(
             Trouble(
                 subject=one.subject,
@@ -89,22 +91,25 @@ class AppliancesTold:
 
     def reports(self, tenant: TenantId | None) -> tuple[ApplianceReport, ...]:
         """Those of one tenant, or all, the worst first. Raises StoreError."""
-        lately = self._lately()
         found = sorted(self._appliances.all(tenant), key=health.rank)
+        lately = self._lately(found)
         return tuple(self._report(one, lately) for one in found)
 
-    def _lately(self) -> _Lately | None:
+    def _lately(self, deployed: Iterable[Deployed]) -> _Lately | None:
         """None where nothing was."""
         attempts = self._rebuilds.since(self._now() - rebuilding.WINDOW)
-        if not attempts:
+        retired = self._rebuilds.retired() if any(rebuilding.dead(one) for one in deployed) else {}
+        if not attempts and not retired:
             return None
         inventory = self._inventories.load().inventory
-        return _Lately(attempts, inventory, index(inventory))
+        return _Lately(attempts, retired, inventory, index(inventory))
 
     def _with_remedy(self, trouble: str, one: Deployed, lately: _Lately | None) -> str:
         if not trouble or lately is None:
             return trouble
-        remedy = rebuilding.told(one, lately.attempts, on=lately.host(one), now=self._now())
+        retired = lately.retired.get((one.tenant, one.host), "")
+        on, now = lately.host(one), self._now()
+        remedy = rebuilding.told(one, lately.attempts, on=on, now=now, retired=retired)
         return f"{trouble}; {remedy}" if remedy else trouble
 
     def _report(self, one: Deployed, lately: _Lately | None) -> ApplianceReport:

@@ -93,11 +93,17 @@ def agrees(one: Deployed, power: Power) -> bool:
     return _WANTED.get(one.condition) is power
 
 
-def told(one: Deployed, attempts: Sequence[Attempt], *, on: Name, now: datetime) -> str:
+def told(one: Deployed, attempts: Sequence[Attempt], *, on: Name, now: datetime, retired: str = "") -> str:
     """Return what becomes of a dead appliance by itself, for who reads that it is dead; empty: nothing.
 
-    `on`: the host that its machine is on.
+    `on`: the host that its machine is on; `retired`: the run that failed to have it away.
     """
+    if retired and dead(one):
+        again = f"gateway redeploy {one.id}" if one.gateway else f"appliance redeploy {one.tenant} {one.host}"
+        return (
+            f"it was to be retired, so nothing brings it back by itself: `causeway run retry {retired}` "
+            f"goes on with that, `causeway {again}` has it back"
+        )
     here = recent(attempts, on, now=now)
     for each in here:
         if each.open and _of(each, one):

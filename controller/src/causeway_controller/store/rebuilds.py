@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Rebuild, RebuildGateway
+from causeway_controller.contract.run_events import FAILED
+from causeway_controller.contract.runs import RunId
 from causeway_controller.inventory.rebuilding import Attempt
 from causeway_controller.store.database import Database
-from causeway_controller.store.tables import open_run, run
-from causeway_wire.types import Name
+from causeway_controller.store.tables import appliance, open_run, run, run_event, run_stop
+from causeway_wire.types import Name, TenantId
 
 _REQUEST: Final = '%"request":"rebuild%'
 """Of an appliance or of a gateway."""
+_RETIRED: Final = '%"request":"retire%'
+"""Likewise."""
 
 
 class Rebuilds:
@@ -44,6 +49,27 @@ class Rebuilds:
                 )
                 for row in connection.execute(question)
             )
+
+    def retired(self) -> Mapping[tuple[TenantId, Name], RunId]:
+        """Return the runs that failed to have an appliance away which has not answered since.
+
+        By its tenant and place; none that somebody stopped: that is to have it stay. Raises StoreError.
+        """
+        theirs = and_(appliance.c.tenant == run.c.tenant, appliance.c.host == run.c.host)
+        question = (
+            select(run.c.id, run.c.tenant, run.c.host)
+            .join(appliance, theirs)
+            .join(run_event, and_(run_event.c.run == run.c.id, run_event.c.kind == FAILED))
+            .outerjoin(run_stop, run_stop.c.run == run.c.id)
+            .where(
+                run.c.request.like(_RETIRED),
+                run_stop.c.run.is_(None),
+                or_(appliance.c.seen.is_(None), appliance.c.seen <= run_event.c.at),
+            )
+            .order_by(run.c.at, run.c.id)
+        )
+        with self._database.read() as connection:
+            return {(row.tenant, row.host): row.id for row in connection.execute(question)}
 
 
 def _on(place: Name, request: str) -> Name:

@@ -73,7 +73,10 @@ class BringingBack:
         ways = _ways(stored.inventory)
         hosts = index(stored.inventory).hosts
         attempts = await asyncio.to_thread(self._rebuilds.since, self._now() - rebuilding.WINDOW)
+        retired = await asyncio.to_thread(self._rebuilds.retired)
         for one in dead:
+            if (one.tenant, one.host) in retired:
+                continue  # somebody wanted it away, and goes on with that
             way = ways.get((one.tenant, one.host))
             if way is None or way.host not in hosts:
                 continue  # the inventory needs it no longer

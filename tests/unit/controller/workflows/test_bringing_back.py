@@ -14,7 +14,7 @@ from causeway_controller.contract.appliances import Condition
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.provider import Rebuild as Policy
-from causeway_controller.contract.requests import Rebuild, RebuildGateway
+from causeway_controller.contract.requests import Rebuild, RebuildGateway, Retire
 from causeway_controller.contract.tenant import Static
 from causeway_controller.inventory.health import NOBODY, Deployed, Power
 from causeway_controller.store.appliances import Appliances
@@ -182,6 +182,38 @@ async def test_what_the_inventory_needs_no_longer_stays_dead(world: World) -> No
 async def test_while_a_failover_is_open_nothing_is_begun(world: World) -> None:
     world.runs.start(Run(id="f1", tenant="acme", host="esx1", request="{}", actor="anna", at=START))
     assert await world.look() == 0
+
+
+def retire(world: World, *, stopped: bool = False) -> None:
+    """Which fails after the machine is gone, or once somebody has stopped it."""
+    request = codec.encode(Retire(tenant="acme")).decode()
+    asked = Run(id="e1", tenant="acme", host="esx1", request=request, actor="anna", at=world.now)
+    world.runs.start(asked)
+    if stopped:
+        world.runs.ask_to_stop("e1", actor="anna", at=world.now)
+    world.end("e1")
+
+
+async def test_what_somebody_wanted_away_does_not_come_back_by_itself(world: World) -> None:
+    """Its machine was gone, the retirement had failed, and a minute later it was deployed again."""
+    retire(world)
+    assert await world.look() == 0
+    (trouble,) = world.told.troubles(world.told.all(None))
+    assert "`causeway run retry e1` goes on with that" in trouble.detail
+    assert "`causeway appliance redeploy acme esx1` has it back" in world.told.reports(None)[0].trouble
+
+
+async def test_what_answered_after_it_was_to_be_retired_is_brought_back_again(world: World) -> None:
+    retire(world)
+    answered = replace(GONE, entered=START, seen=world.now + timedelta(minutes=1))
+    world.appliances.saw([answered])
+    world.now += timedelta(minutes=30)
+    assert await world.look() == 1
+
+
+async def test_what_somebody_stopped_retiring_is_brought_back(world: World) -> None:
+    retire(world, stopped=True)
+    assert await world.look() == 1
 
 
 async def test_three_times_and_then_a_person_is_needed(world: World) -> None:
