@@ -172,6 +172,9 @@ class _Ending:
     async def deployed(self, tenant: TenantId, host: Name) -> Deployed:
         return _deployed(ME, tenant, host)
 
+    async def check_host(self, tenant: TenantId, host: Name) -> None:
+        pass
+
     async def refuse_in_use(self, one: Deployed, *, but: str) -> None:
         """It is not."""
 

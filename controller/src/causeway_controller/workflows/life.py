@@ -178,6 +178,12 @@ class Life:
         """The appliance. Raises ProblemError (`not-found`), StoreError."""
         return await self._deployed(tenant, host)
 
+    async def check_host(self, tenant: TenantId, host: Name) -> None:
+        """Raise what `remove` raises before it asks the host: ProblemError (`not-found`) where the inventory
+        does not say which one that is, HypervisorError without a login for it, and StoreError.
+        """
+        await self._hosts(tenant, host)
+
     async def refuse_in_use(self, one: Deployed, *, but: str) -> None:
         """Raise ProblemError (`failover-in-progress`) while it serves a failover or another run than `but` is
         open for it, and StoreError.

@@ -27,6 +27,8 @@ class Ending(Protocol):
 
     async def deployed(self, tenant: TenantId, host: Name) -> Deployed: ...
 
+    async def check_host(self, tenant: TenantId, host: Name) -> None: ...
+
     async def refuse_in_use(self, one: Deployed, *, but: str) -> None: ...
 
     async def remove(
@@ -45,13 +47,18 @@ class Retiring:
         self._in_charge = in_charge
 
     async def plan(self, asked: Run) -> Sequence[Unit]:
-        """As `Kind.plan`; raises ProblemError when it is not deployed, or serves a failover."""
+        """As `Kind.plan`; raises ProblemError when it is not deployed, or serves a failover, or when nobody
+        knows any more which host its machine is on, unless that is said to be gone.
+        """
         one = await self._life.deployed(asked.tenant, asked.host)
         await self._life.refuse_in_use(one, but=asked.id)
+        gone = _gone(asked)
+        if not gone:
+            await self._life.check_host(asked.tenant, asked.host)
         what = f"{kind(one)} {one.id}"
         removal = Unit(name=REMOVE, sentence=f"Power off {what} and delete its machine")
         forgetting = Unit(name=FORGET, sentence=f"Revoke the certificates of {what} and forget it")
-        return (forgetting,) if _gone(asked) else (removal, forgetting)
+        return (forgetting,) if gone else (removal, forgetting)
 
     async def perform(self, record: Record, unit: Unit) -> Done:
         """As `Kind.perform`."""

@@ -267,6 +267,12 @@ async def test_what_is_not_deployed_is_called_by_its_name(world: World) -> None:
         await world.life.deployed(NOBODY, "gw9")
 
 
+async def test_whether_its_host_is_known_is_found_out_without_asking_it(world: World) -> None:
+    world.host.broken.add(ME)
+    await world.life.check_host(TENANT, HOST)
+    assert world.order == ["host"]
+
+
 async def test_what_is_said_to_be_gone_is_not_asked_for(world: World) -> None:
     world.host.broken.add(ME)
     await world.life.forget(TENANT, HOST, actor="anna")

@@ -31,6 +31,7 @@ class World(RunsBench):
         self.machine = True
         self.known = True
         self.broken = False
+        self.named = True
         self.done: list[str] = []
         super().__init__(database)
 
@@ -42,6 +43,10 @@ class World(RunsBench):
         if not self.known:
             raise ProblemError(problem(ProblemType.NOT_FOUND, "there is none"))
         return Deployed(id=ME, tenant=tenant, host=host, address=ip_address("192.0.2.1"), port=8443)
+
+    async def check_host(self, _tenant: TenantId, _host: Name) -> None:
+        if not self.named:
+            raise ProblemError(problem(ProblemType.NOT_FOUND, "say that it is gone (--gone)"))
 
     async def refuse_in_use(self, one: Deployed, *, but: str) -> None:
         await asyncio.to_thread(self.runs_kept.refuse_open, one.tenant, one.host, but=but)
@@ -75,6 +80,18 @@ async def test_nobody_asks_the_host_of_what_is_said_to_be_gone(database: Databas
     world.broken = True
     await world.engine.carry_out(await world.begin(gone=True))
     assert (world.last("r1")[0], world.done) == ("finished", [FORGET])
+
+
+async def test_no_run_begins_for_a_host_that_the_inventory_does_not_name(database: Database) -> None:
+    """A dry run told that its machine would be deleted, and the run failed."""
+    world = World(database)
+    world.named = False
+    with pytest.raises(ProblemError, match="--gone"):
+        await world.runs.plan_chore(Retire(tenant="acme"), tenant="acme", host=HOST)
+    with pytest.raises(ProblemError, match="--gone"):
+        await world.begin()
+    await world.engine.carry_out(await world.begin("r2", gone=True))
+    assert (world.last("r2")[0], world.done) == ("finished", [FORGET])
 
 
 async def test_nothing_else_begins_until_nothing_is_left_of_it(database: Database) -> None:
