@@ -174,6 +174,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             runs=StoredRuns(database),
             inventories=Inventories(database, now=utc_now),
             tenancies=sites,
+            standings=Standings(database),
             hosts=sites.host_of,
             forget=pool.forget,
             forget_token=Enrolments(database, sealing, now=utc_now, make=enrolment.make_token).drop,
@@ -329,11 +330,8 @@ async def _carried_out(
     settings: Settings, database: Database, runs: Runs, lease: Lease
 ) -> AsyncIterator[None]:
     """Runs are carried out, and on, as long as this is open."""
-    engine = DurableEngine(
-        beside(settings.store.reveal(), "engine"),
-        controller=lease.name,
-        body=runs.carry_out,
-    )
+    url = beside(settings.store.reveal(), "engine")
+    engine = DurableEngine(url, controller=lease.name, body=runs.carry_out)
     async with engine:
         runs.use(engine)
         guardian = Guardian(lease=lease, leases=Leases(database), engine=engine, runs=runs, now=utc_now)

@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from causeway_controller.hypervisors.base import Provider
-from causeway_controller.inventory import appliances, book, health, tenancy
+from causeway_controller.inventory import appliances, book, health
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.modes import Idle
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Runs
+from causeway_controller.store.tenancies import Standings
 from causeway_controller.store.tunnels import end_names
 from causeway_controller.workflows.ports import Tenancies
 from causeway_controller.workflows.provisioning import Under
@@ -69,6 +70,7 @@ class Life:
         runs: Runs,
         inventories: Inventories,
         tenancies: Tenancies,
+        standings: Standings,
         hosts: Callable[[TenantId, Name], Awaitable[Provider]],
         forget: Callable[[ApplianceId], Awaitable[None]],
         forget_token: Callable[[ApplianceId], Awaitable[None]],
@@ -83,6 +85,7 @@ class Life:
         self._runs = runs
         self._inventories = inventories
         self._tenancies = tenancies
+        self._standings = standings
         self._hosts = hosts
         self._forget = forget
         self._forget_token = forget_token
@@ -190,12 +193,14 @@ class Life:
         """
         await asyncio.to_thread(self._runs.refuse_open, one.tenant, one.host, but=but)
         try:
-            site = await self._tenancies.load(one.tenant, one.host)
+            await self._tenancies.load(one.tenant, one.host)
         except ProblemError as error:
-            if error.problem.type != ProblemType.NOT_FOUND.urn:
+            if error.problem.type == ProblemType.NOT_FOUND.urn:
+                return  # the inventory needs it no longer
+            if error.problem.type != ProblemType.UNSUPPORTED.urn:
                 raise
-            return  # the inventory needs it no longer
-        mode = tenancy.mode(site, one.tenant)
+            # A gateway without a pool, or a site whose provider was left: no document could be written.
+        mode = (await asyncio.to_thread(self._standings.get, one.tenant, one.host)).mode
         if not isinstance(mode, Idle):
             detail = f"appliance {one.id} serves a failover ({mode.name}): end that first, then retire it"
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))

@@ -14,6 +14,7 @@ from causeway_controller.hypervisors.base import HypervisorError, Provider
 from causeway_controller.inventory import certificates, modes
 from causeway_controller.inventory.certificates import Subject
 from causeway_controller.inventory.health import NOBODY
+from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store import authorities
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run
@@ -21,7 +22,7 @@ from causeway_controller.store.tenancies import Standing
 from causeway_controller.trust import pki
 from causeway_controller.workflows.life import Life
 from causeway_controller.workflows.provisioning import Under
-from causeway_wire.problem import ProblemError
+from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, NetworkId, TenantId
 from tests.fakes.hypervisor import FakeHypervisor
 from tests.provider_inventory import two_hosts
@@ -76,14 +77,25 @@ class World:
             ledger=one.ledger,
             runs=one.runs,
             inventories=Inventories(one.database, now=one.time),
-            tenancies=one,
+            tenancies=self,
+            standings=one.standings,
             hosts=self._host,
             forget=one.pool.forget,
             forget_token=self._drop,
             refresh=one.refresh,
             ends=self,
         )
+        self.unwritable = False
+        """Whether no document can be written, as for a site whose provider was left."""
         self.discarded: list[tuple[ApplianceId, NetworkId]] = []
+
+    async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
+        if self.unwritable:
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, "the provider has not told yet"))
+        return await self.one.load(tenant, host, plan)
+
+    async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:
+        """No run ends here."""
 
     def discard(self, appliance: ApplianceId, network: NetworkId) -> None:
         self.discarded.append((appliance, network))
@@ -227,6 +239,17 @@ async def test_an_appliance_that_serves_a_failover_is_not_retired(world: World) 
     with pytest.raises(ProblemError, match="end that first"):
         await world.remove()
     assert (world.host.on, world.alive) == ({ME: True}, 1)
+
+
+async def test_what_no_document_can_be_written_for_can_be_retired(world: World) -> None:
+    """A gateway without a pool, and the appliances of a site that left its provider, stayed for good."""
+    world.unwritable = True
+    world.one.standings.put(TENANT, HOST, Standing(mode=modes.Full(frozenset({"vm-0-0"}))))
+    with pytest.raises(ProblemError, match="end that first"):
+        await world.remove()
+    world.one.standings.put(TENANT, HOST, Standing())
+    await world.retire()
+    assert world.one.appliances.all() == ()
 
 
 def begin_run(world: World) -> None:
