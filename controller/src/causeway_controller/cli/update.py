@@ -80,8 +80,7 @@ def update(
     try:
         status = asyncio.run(_update(file, where, tries=tries, seconds=seconds, allow_older=allow_older))
     except (ControllerError, ProblemError) as error:
-        Console(stderr=True).print(f"causeway: {error}", style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from error
+        telling.end(str(error), 1)
     running = status.report(status.running).version
     if json_wanted:
         telling.as_json({"appliance": appliance, "version": running, "slot": status.running})

@@ -43,10 +43,12 @@ def run(directory: Path, file: Path, port: int, *more: str) -> Result:
 
 
 def test_a_file_that_is_no_update_is_one_sentence(tmp_path: Path) -> None:
+    """It was cut at eighty columns, within the file's name."""
     (tmp_path / "x.update").write_text("no")
     result = run(tmp_path, tmp_path / "x.update", 1)
-    assert result.exit_code == 1
-    assert "cannot be read as an update file" in " ".join(result.output.split())
+    assert (result.exit_code, result.stdout) == (1, "")
+    (said,) = (line for line in result.stderr.splitlines() if line.startswith("causeway: "))
+    assert f"{tmp_path / 'x.update'} cannot be read as an update file" in said, "on one line"
 
 
 def test_who_one_is_that_cannot_be_read_is_told_with_the_files_to_look_at(tmp_path: Path) -> None:
