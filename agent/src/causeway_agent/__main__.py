@@ -26,6 +26,15 @@ COLLECT_AFTER = 10_000, 10, 10
 """Objects, and rounds of each generation before the next is looked at (`gc.set_threshold`)."""
 AGENT_DOWN = 3
 """Exit status: the agent does not run; what was printed comes from disk and kernel."""
+GUIDE = """\
+causeway-agent status                                       # what is wrong here?
+causeway-agent explain 192.168.10.11 192.168.10.12 tcp 443  # would it pass, where does it stop?
+causeway-agent capture eth1 --host 192.168.10.12            # what is really on the line?
+causeway-agent journal                                      # what was changed, when, by whom?
+
+These only look. Exit status: 0 fine; 1 no, or it could not be done; 2 the command line is wrong;
+3 the agent does not run, what was printed comes from disk and kernel."""
+"""Behind the commands in `causeway-agent --help`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,7 +52,12 @@ def command_line(words: Collection[str] | None = None) -> argparse.ArgumentParse
     """Return what reads the words of `causeway-agent`. Given these, commands that are not among them may lack
     their options: what those are made of would be loaded at each start.
     """
-    parser = argparse.ArgumentParser(prog="causeway-agent", description="The agent of a Causeway appliance.")
+    parser = argparse.ArgumentParser(
+        prog="causeway-agent",
+        description="The agent of a Causeway appliance. Something is wrong? Begin with status, then explain.",
+        epilog=GUIDE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--settings", type=Path, default=settings.DEFAULT_PATH, help="default: %(default)s")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -51,7 +65,7 @@ def command_line(words: Collection[str] | None = None) -> argparse.ArgumentParse
     started.set_defaults(command=_with_settings(_run))
     first_boot.add_parsers(commands, run=_run, say=_complain)
     back = commands.add_parser("rollback", help="take back a change that is not final, agent alive or dead")
-    back.add_argument("change", metavar="CHANGE")
+    back.add_argument("change", metavar="CHANGE", help="its identifier, as journal shows it")
     _json_option(back)
     back.set_defaults(command=_with_settings(_rollback))
     for name, command, about in (
@@ -84,8 +98,8 @@ def _with_settings(
 def _explain_parser(parser: argparse.ArgumentParser) -> None:
     from causeway_agent.plan.explain.packet import Kind  # noqa: PLC0415
 
-    parser.add_argument("source", metavar="SRC", type=_address)
-    parser.add_argument("destination", metavar="DST", type=_address)
+    parser.add_argument("source", metavar="SRC", type=_address, help="address that sends; no names here")
+    parser.add_argument("destination", metavar="DST", type=_address, help="address that it is for")
     kinds = [kind.value for kind in Kind]
     parser.add_argument("proto", metavar="PROTO", nargs="?", choices=kinds, help=", ".join(kinds))
     parser.add_argument("port", metavar="PORT", nargs="?", type=_bounded(65535), help="of tcp or udp")
@@ -98,7 +112,7 @@ def _capture_parser(parser: argparse.ArgumentParser) -> None:
     from causeway_agent.plan.capture import program  # noqa: PLC0415
 
     parser.set_defaults(command=_capture)
-    parser.add_argument("device", metavar="DEVICE")
+    parser.add_argument("device", metavar="DEVICE", help="an adapter, VLAN or tunnel, as status shows it")
     parser.add_argument("--host", type=_address, metavar="A", help="this address at either end; ARP too")
     parser.add_argument(
         "--port", type=_bounded(65535), metavar="N", help="this TCP or UDP port at either end"
@@ -110,7 +124,7 @@ def _capture_parser(parser: argparse.ArgumentParser) -> None:
         ("packets", capture.PACKETS, capture.MOST_PACKETS, "packets"),
         ("bytes", capture.BYTES, capture.MOST_BYTES, "bytes of the file"),
     ):
-        about = f"{what} at most; {default:g} unless given, {most:g} at the very most"
+        about = f"{what} at most; {default:,.0f} unless given, {most:,.0f} at the very most"
         kind = _bounded(most) if name == "seconds" else _bounded(int(most))
         parser.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=about)
     form = parser.add_mutually_exclusive_group()
@@ -132,7 +146,7 @@ def _bounded(most: float) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = type(most)(text)
         if not 0 < value <= most:
-            raise argparse.ArgumentTypeError(f"between 0 and {most:g}, 0 not included")
+            raise argparse.ArgumentTypeError(f"between 0 and {most:,.0f}, 0 not included")
         return value
 
     return number
