@@ -249,7 +249,7 @@ def _log_ahead(path: str) -> None:
         with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
             connection.execute("PRAGMA journal_mode = WAL").close()
     except sqlite3.Error as error:
-        raise StoreError(f"the store {Path(path)} cannot be used: {error}") from error
+        raise StoreError(f"the store {Path(path)} cannot be used: {error}{_remedy(error)}") from error
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:

@@ -182,3 +182,9 @@ def test_a_full_disk_is_told_with_what_helps(tmp_path: Path) -> None:
         raise exc.OperationalError("INSERT", None, refused.value)
     with pytest.raises(StoreError, match=r"refused: it is so$"), module._translated():
         raise exc.OperationalError("INSERT", None, ValueError("it is so"))
+
+
+def test_a_damaged_file_beside_the_store_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "store-engine.db").write_bytes(b"no database at all" * 64)
+    with pytest.raises(StoreError, match="stop the controller and restore the backup"):
+        beside(f"sqlite+aiosqlite:///{tmp_path / 'store.db'}", "engine")
