@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from causeway_controller.api.callers import not_found
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.replicas import ListedReplica, RegisterReplicas
 from causeway_controller.contract.tenant import ReplicaVm
@@ -185,7 +184,9 @@ async def test_only_who_enters_one_enters_many_and_another_tenants_are_not_there
     async with serving(tmp_path, inventory=INVENTORY) as served:
         assert (await served.ask("POST", PATH, GOOD, role=Role.TENANT_ADMIN, whose="acme"))[0] == 403
         status, told, _ = await served.ask("POST", PATH, GOOD, role=Role.REPLICATOR, whose="bolt")
-        assert (status, told["detail"]) == (404, not_found("tenant acme").problem.detail)
+        nowhere = PATH.replace("acme", "nobody")
+        _, none, _ = await served.ask("POST", nowhere, GOOD, role=Role.REPLICATOR, whose="bolt")
+        assert (status, told["detail"]) == (404, none["detail"].replace("nobody", "acme"))
         theirs = RegisterReplicas(
             replicas=tuple(
                 ListedReplica(vm=one.name, host="esx1", vm_id="vm-web1") for one in other_tenant().vms[:1]
