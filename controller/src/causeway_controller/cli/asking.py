@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import uuid4
 
 import typer
 
-from causeway_controller.cli import following, telling
-from causeway_controller.cli.options import Detach, DryRun, Json, client
-from causeway_controller.contract import asking_routes, routes
+from causeway_controller.cli import following
+from causeway_controller.cli.options import Detach, DryRun, Json
+from causeway_controller.contract import asking_routes
 from causeway_controller.contract.requests import AskTenant
 
 
@@ -27,13 +26,14 @@ def ask(
 ) -> None:
     """At a provider's controller: ask the tenant's for a partial failover, which it leads, or refuses."""
     asked = AskTenant(tenant=tenant, host=host, vms=frozenset(vms), reason=reason, end=end)
-    with telling.told(json_wanted=json_wanted):
-        whom, where = client(context), {"tenant": tenant}
-        if dry_run:
-            reply = whom.ask(asking_routes.ASK_TENANT, where, query={"dry_run": "true"}, body=asked)
-            following.planned(reply, "Nothing was asked for.", json_wanted=json_wanted)
-            return
-        key = {routes.IDEMPOTENCY_KEY: str(uuid4())}
-        reply = whom.ask(asking_routes.ASK_TENANT, where, headers=key, body=asked)
-        about = f" asks the controller of {tenant}"
-        following.begun(whom, reply, about=about, detach=detach, json_wanted=json_wanted)
+    following.chore(
+        context,
+        asking_routes.ASK_TENANT,
+        {"tenant": tenant},
+        body=asked,
+        about=f" asks the controller of {tenant}",
+        unchanged="Nothing was asked for.",
+        dry_run=dry_run,
+        detach=detach,
+        json_wanted=json_wanted,
+    )

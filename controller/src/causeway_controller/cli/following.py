@@ -13,6 +13,7 @@ import typer
 
 from causeway_controller.cli import errors, telling
 from causeway_controller.cli.connection import Client, Reply
+from causeway_controller.cli.options import client
 from causeway_controller.contract import routes
 from causeway_controller.contract.routes import Route
 from causeway_controller.contract.run_events import FINISHED
@@ -52,22 +53,31 @@ def begun(client: Client, reply: Reply, *, about: str = "", detach: bool, json_w
 
 
 def chore(
-    asked: Client,
+    context: typer.Context,
     route: Route,
     places: Mapping[str, str],
-    query: Mapping[str, str],
     *,
+    query: Mapping[str, str] | None = None,
+    body: object = None,
+    about: str = "",
+    unchanged: str = "Nothing was changed.",
     dry_run: bool,
     detach: bool,
     json_wanted: bool,
 ) -> None:
-    """Have the run of this route begin and follow it, or say what it would do."""
-    if dry_run:
-        reply = asked.ask(route, places, query={**query, "dry_run": "true"})
-        planned(reply, "Nothing was changed.", json_wanted=json_wanted)
-        return
-    reply = asked.ask(route, places, query=query, headers={routes.IDEMPOTENCY_KEY: str(uuid4())})
-    begun(asked, reply, detach=detach, json_wanted=json_wanted)
+    """Have the run of this route begin and follow it, or say what it would do.
+
+    `about`: as of `begun`; `unchanged`: what a dry run ends with.
+    """
+    with telling.told(json_wanted=json_wanted):
+        asked = client(context)
+        if dry_run:
+            reply = asked.ask(route, places, query={**(query or {}), "dry_run": "true"}, body=body)
+            planned(reply, unchanged, json_wanted=json_wanted)
+            return
+        key = {routes.IDEMPOTENCY_KEY: str(uuid4())}
+        reply = asked.ask(route, places, query=query, headers=key, body=body)
+        begun(asked, reply, about=about, detach=detach, json_wanted=json_wanted)
 
 
 def planned(reply: Reply, ending: str, *, json_wanted: bool) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from causeway_controller.cli import following, telling
-from causeway_controller.cli.options import Detach, DryRun, Json, client
+from causeway_controller.cli import following
+from causeway_controller.cli.options import Detach, DryRun, Json
 from causeway_controller.contract import gateway_routes, routes
 
 Keep = Annotated[bool, typer.Option("--keep-certificates", help="Do not revoke those of the old machine.")]
@@ -27,17 +27,15 @@ def appliance(
 
     What it carries is interrupted. It is a run, which another controller carries on.
     """
-    places = {"tenant": tenant, "host": host}
-    with telling.told(json_wanted=json_wanted):
-        following.chore(
-            client(context),
-            routes.REDEPLOY_APPLIANCE,
-            places,
-            _query(keep=keep),
-            dry_run=dry_run,
-            detach=detach,
-            json_wanted=json_wanted,
-        )
+    following.chore(
+        context,
+        routes.REDEPLOY_APPLIANCE,
+        {"tenant": tenant, "host": host},
+        query=_query(keep=keep),
+        dry_run=dry_run,
+        detach=detach,
+        json_wanted=json_wanted,
+    )
 
 
 def gateway(
@@ -53,17 +51,15 @@ def gateway(
 
     It is a run, which another controller carries on.
     """
-    places = {"gateway": name}
-    with telling.told(json_wanted=json_wanted):
-        following.chore(
-            client(context),
-            gateway_routes.REDEPLOY_GATEWAY,
-            places,
-            _query(keep=keep),
-            dry_run=dry_run,
-            detach=detach,
-            json_wanted=json_wanted,
-        )
+    following.chore(
+        context,
+        gateway_routes.REDEPLOY_GATEWAY,
+        {"gateway": name},
+        query=_query(keep=keep),
+        dry_run=dry_run,
+        detach=detach,
+        json_wanted=json_wanted,
+    )
 
 
 def _query(*, keep: bool) -> dict[str, str]:

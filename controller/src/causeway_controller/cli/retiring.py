@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from causeway_controller.cli import following, telling
-from causeway_controller.cli.options import Detach, DryRun, Json, client
+from causeway_controller.cli import following
+from causeway_controller.cli.options import Detach, DryRun, Json
 from causeway_controller.contract import gateway_routes, routes
 
 Gone = Annotated[bool, typer.Option("--gone", help="Its host or machine is no more: nobody asks them.")]
@@ -27,16 +27,15 @@ def appliance(
 
     It is a run, which another controller carries on.
     """
-    with telling.told(json_wanted=json_wanted):
-        following.chore(
-            client(context),
-            routes.RETIRE_APPLIANCE,
-            {"tenant": tenant, "host": host},
-            _query(gone=gone),
-            dry_run=dry_run,
-            detach=detach,
-            json_wanted=json_wanted,
-        )
+    following.chore(
+        context,
+        routes.RETIRE_APPLIANCE,
+        {"tenant": tenant, "host": host},
+        query=_query(gone=gone),
+        dry_run=dry_run,
+        detach=detach,
+        json_wanted=json_wanted,
+    )
 
 
 def gateway(
@@ -52,16 +51,15 @@ def gateway(
 
     It is a run, which another controller carries on.
     """
-    with telling.told(json_wanted=json_wanted):
-        following.chore(
-            client(context),
-            gateway_routes.RETIRE_GATEWAY,
-            {"gateway": name},
-            _query(gone=gone),
-            dry_run=dry_run,
-            detach=detach,
-            json_wanted=json_wanted,
-        )
+    following.chore(
+        context,
+        gateway_routes.RETIRE_GATEWAY,
+        {"gateway": name},
+        query=_query(gone=gone),
+        dry_run=dry_run,
+        detach=detach,
+        json_wanted=json_wanted,
+    )
 
 
 def _query(*, gone: bool) -> dict[str, str]:
